@@ -11,8 +11,11 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from ledger.facts.holds import CreditHoldSettled
+from metering.arguments.arrow_types import is_text, require_type, texts_of
 from metering.arguments.refusals import invalid, missing
 from metering.arguments.schema import checked
+from metering.arguments.strings import is_storable
+from metering.credits.settlement.sources import open_arrow, read_whole
 from metering.errors import InvalidRequestError, ResourceMissingError, SourceError
 from metering.holds.deciding import check_settled_so, settled
 from metering.holds.refusals import settlement_taken
@@ -20,8 +23,13 @@ from metering.holds.requests import CreditHoldSettle
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
 
-SETTLEMENTS = ("hold", "amount", "settlement", "final")
-"""The columns that are read."""
+_KINDS = {
+    "hold": ("names", is_text, "give strings"),
+    "amount": ("amounts", pa.types.is_integer, "give integers, in minor units"),
+    "settlement": ("names", is_text, "give strings"),
+    "final": ("flags", pa.types.is_boolean, "give booleans"),
+}
+"""The columns that are read, and what they hold."""
 REJECTIONS = pa.schema(
     [
         pa.field("row", pa.int64(), nullable=False),
@@ -68,6 +76,8 @@ class _HoldsTally:
 
     def reject(self, row: int, hold: object, error: InvalidRequestError) -> None:
         shown = hold if isinstance(hold, str) else None
+        # Half a surrogate pair is no text that Arrow has.
+        shown = shown and shown.encode(errors="replace").decode()
         self.rejections.append((row, shown, error.code, error.message))
 
     def receipt(self) -> SettlementsReceipt:
@@ -103,6 +113,8 @@ def _rows(source: object, tally: _HoldsTally) -> Iterator[_HoldRow]:
         try:
             if not isinstance(hold_id, str):
                 raise invalid("hold", hold_id, "the id of a hold")
+            if not is_storable(hold_id):
+                raise ResourceMissingError("credit hold", hold_id, param="hold")
             asked = checked(
                 CreditHoldSettle,
                 amount=row.get("amount"),
@@ -129,19 +141,40 @@ def _read(source: object) -> Iterator[Mapping[str, Any]]:
                 raise SourceError(f"Cannot settle {type(each).__name__}: give dicts")
             yield each
         return
-    try:
-        table = pa.table(source)
-    except (pa.ArrowException, TypeError, ValueError, OSError) as error:
+    opened = open_arrow(source)
+    if opened is None:
         raise SourceError(
             f"Cannot settle {type(source).__name__}: give an Arrow table or stream, or a"
             " list of dicts"
-        ) from error
-    names = table.schema.names
-    if names.count("hold") != 1:
-        raise SourceError("There must be one column 'hold'", param="hold")
-    wanted = table.select([each for each in SETTLEMENTS if names.count(each) == 1])
-    for batch in wanted.to_batches(max_chunksize=_ROWS_AT_A_TIME):
-        yield from batch.to_pylist()
+        )
+    names = _names(opened.schema)
+    table = opened if isinstance(opened, pa.Table) else read_whole(opened, names)
+    columns = [_values(table.column(name), name) for name in names]
+    for values in zip(*columns, strict=True):
+        yield dict(zip(names, values, strict=True))
+
+
+def _names(schema: pa.Schema) -> Sequence[str]:
+    """Return which columns there are.
+
+    Raises:
+        SourceError: one is missing, is there twice, or is of a wrong type.
+    """
+    for name, (meant, is_kind, hint) in _KINDS.items():
+        found = schema.get_all_field_indices(name)
+        if len(found) > 1 or (not found and name == "hold"):
+            number = "no" if not found else "more than one"
+            raise SourceError(f"There is {number} column {name!r}", param=name)
+        if found:
+            require_type(schema.field(name), meant, is_kind, hint)
+    return [name for name in _KINDS if name in schema.names]
+
+
+def _values(column: pa.ChunkedArray, name: str) -> Sequence[object]:
+    if _KINDS[name][1] is is_text:
+        return texts_of(column.cast(pa.string()).combine_chunks())
+    values: Sequence[object] = column.to_pylist()
+    return values
 
 
 def _portions(rows: Iterator[_HoldRow]) -> Iterator[Sequence[_HoldRow]]:

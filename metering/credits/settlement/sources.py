@@ -60,7 +60,7 @@ def open_invoices(source: object) -> InvoiceSource:
     Raises:
         SourceError: it is no Arrow data, lacks a column, or has one of a wrong type.
     """
-    opened = _opened(source)
+    opened = open_arrow(source)
     if opened is None:
         raise SourceError(
             f"Cannot settle {type(source).__name__}: give an Arrow table or stream"
@@ -68,7 +68,7 @@ def open_invoices(source: object) -> InvoiceSource:
     _check_schema(opened.schema)
     if isinstance(opened, pa.Table):
         return InvoiceSource(opened.num_rows, _portions(opened))
-    return InvoiceSource(None, _portions(_read(opened, INVOICE_COLUMNS)))
+    return InvoiceSource(None, _portions(read_whole(opened, INVOICE_COLUMNS)))
 
 
 def read_names(source: object) -> Sequence[object]:
@@ -77,11 +77,11 @@ def read_names(source: object) -> Sequence[object]:
     Raises:
         SourceError: it is neither, lacks the column, or has one of a wrong type.
     """
-    opened = _opened(source)
+    opened = open_arrow(source)
     if opened is not None:
         _check_columns(opened.schema, (_INVOICE,))
         if not isinstance(opened, pa.Table):
-            opened = _read(opened, (_INVOICE,))
+            opened = read_whole(opened, (_INVOICE,))
         return texts_of(_texts(opened, _INVOICE).combine_chunks())
     if isinstance(source, Iterable) and not isinstance(source, str | bytes | Mapping):
         return list(source)
@@ -91,7 +91,7 @@ def read_names(source: object) -> Sequence[object]:
     )
 
 
-def _opened(source: object) -> pa.Table | pa.RecordBatchReader | None:
+def open_arrow(source: object) -> pa.Table | pa.RecordBatchReader | None:
     """Open Arrow data; return None for anything else."""
     match source:
         case pa.Table():
@@ -117,7 +117,12 @@ def together(portions: Iterable[InvoicePortion]) -> InvoicePortion | None:
     return InvoicePortion(rows.combine_chunks(), begins)
 
 
-def _read(reader: pa.RecordBatchReader, wanted: Sequence[str]) -> pa.Table:
+def read_whole(reader: pa.RecordBatchReader, wanted: Sequence[str]) -> pa.Table:
+    """Read those of some columns that a stream has.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
     names = [name for name in wanted if name in reader.schema.names]
     try:
         batches = [batch.select(names) for batch in reader]

@@ -21,6 +21,7 @@ ROWS: list[dict[str, Any]] = [
     {"hold": "job_4", "final": False},
     {"hold": None},
 ]
+HALF = "\ud800"
 
 
 def test_each_row_is_settled_as_it_would_be_alone(connect: Connect) -> None:
@@ -65,9 +66,19 @@ def test_two_settlements_of_one_name_are_not_settled_together(
     assert receipt.rejections["code"].to_pylist() == ["settlement_conflict"]
 
 
-@pytest.mark.parametrize("source", [7, "job_1", ["job_1"], pa.table({"name": ["a"]})])
+@pytest.mark.parametrize(
+    "source",
+    [7, "job_1", ["job_1"], pa.table({"name": ["a"]}), pa.table({"hold": [7]})],
+)
 def test_a_source_that_has_no_holds_is_refused(
     store: metering.Metering, source: object
 ) -> None:
     with pytest.raises(metering.SourceError):
         store.credit_holds.settle_many(source)
+
+
+def test_a_name_that_no_store_has_is_reported(store: metering.Metering) -> None:
+    receipt = store.credit_holds.settle_many([{"hold": HALF}])
+
+    assert receipt.rejections["code"].to_pylist() == ["resource_missing"]
+    assert receipt.rejections["hold"].to_pylist() == ["?"]
