@@ -1,5 +1,7 @@
 """An explanation on a screen: a figure, its usage over time, and a tree of what it is."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal

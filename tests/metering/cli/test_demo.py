@@ -227,6 +227,8 @@ def test_demo_run_again_counts_and_pays_nothing_twice(tmp_path: Path) -> None:
     # The trial's end, Welcome's end as Next month begins, Next month's end.
     assert len(paid["history"]) >= 4
     assert paid["history"][-1]["available_balance"] == 200_00
+    # Asked for a moment later.
+    assert again["billed"]["balance"].pop("at") > paid["balance"].pop("at")
     assert again["billed"] == {**paid, "was_finalized": True}
 
 
