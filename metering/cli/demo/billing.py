@@ -94,7 +94,7 @@ def billed(m: metering.Metering, traffic: Traffic, customer: str) -> DemoStage:
         show()
         left = "What is left: available now, and with what is still to come"
         show(left, style="bold")
-        show_table(balance_columns(), balance.balances)
+        show_table(balance_columns(balance.balances), balance.balances)
         show()
         show("As it will stand if nothing else happens", style="bold")
         bounds = (microseconds(start), microseconds(end))

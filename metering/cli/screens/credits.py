@@ -82,19 +82,27 @@ def grant_columns(
     return columns
 
 
-def balance_columns() -> list[Column[metering.CreditBalance]]:
-    """Return the columns of what is left in each currency."""
+def balance_columns(
+    shown: Sequence[metering.CreditBalance],
+) -> list[Column[metering.CreditBalance]]:
+    """Return the columns of what is left in each currency, and held where any is."""
 
     def written(amount: metering.CreditAmount) -> str:
         return amount_text(amount.monetary.value, amount.monetary.currency)
 
-    return [
+    columns: list[Column[metering.CreditBalance]] = [
         Column("currency", lambda each: each.ledger_balance.monetary.currency.upper()),
         Column(
             "available", lambda each: written(each.available_balance), is_number=True
         ),
         Column("ledger", lambda each: written(each.ledger_balance), is_number=True),
     ]
+    if any(each.held_balance.monetary.value for each in shown):
+        held: Column[metering.CreditBalance] = Column(
+            "held", lambda each: written(each.held_balance), is_number=True
+        )
+        columns.insert(2, held)
+    return columns
 
 
 def transaction_columns(

@@ -205,7 +205,7 @@ def balance(  # noqa: PLR0913  # a command's options are its arguments
     show(f"Credits of {customer}", style="bold")
     show(f"{second(at or now)} UTC", style="dim")
     if summary.balances:
-        show_table(balance_columns(), summary.balances)
+        show_table(balance_columns(summary.balances), summary.balances)
     else:
         show("None were granted.")
 

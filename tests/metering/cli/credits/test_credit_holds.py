@@ -21,6 +21,8 @@ def test_credits_are_held_and_settled() -> None:
     held = run(*HOLD, "--id", "job_1", "--amount", "8.00").stdout
 
     assert held == "Holding 8.00 USD of cus_1 as job_1\n"
+    shown = run("credits", "balance", "--customer", "cus_1").stdout.splitlines()
+    assert shown[-1].split() == ["USD", "2.00", "8.00", "10.00"]
     part = ["--amount", "1.50", "--keep", "--settlement", "a"]
     assert run("credits", "settle", "job_1", *part).stdout == (
         "Settled job_1: 1.50 USD drawn, 6.50 USD are still held\n"
