@@ -25,8 +25,11 @@ Deed = Callable[[metering.Metering], None]
 
 def run(store: metering.Metering) -> None:
     """Bill everyone, in a commit for each statement."""
-    runs.STATEMENTS_AT_A_TIME = 1
-    assert store.statements.run(period_end=NOW).rejected == 0
+    before, runs.STATEMENTS_AT_A_TIME = runs.STATEMENTS_AT_A_TIME, 1
+    try:
+        assert store.statements.run(period_end=NOW).rejected == 0
+    finally:
+        runs.STATEMENTS_AT_A_TIME = before
 
 
 def finalize(store: metering.Metering) -> None:

@@ -96,7 +96,7 @@ def test_demo_interrupted_and_run_again_comes_to_the_same(tmp_path: Path) -> Non
         assert "language-model API" in program.stdout.readline()
         program.send_signal(signal.SIGINT)
         complaint = program.stderr.read()
-        assert program.wait() == 130
+        assert program.wait() == 130, complaint
 
     assert complaint.startswith("metering: Interrupted; ")
     assert complaint.endswith("nothing counts twice\n")

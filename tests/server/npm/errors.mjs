@@ -21,7 +21,7 @@ print({
   noMeter: await refusal(meters.retrieve("mtr_none")),
   duplicate: await refusal(createEvent("refused", "1", { identifier: "once" })),
   tooMany: await refusal(meters.list({ limit: 101 })),
-  noRoute: await refusal(stripe.customers.list()),
+  noRoute: await refusal(stripe.charges.list()),
   badKey: await refusal(clientOf("sk_test_1234567890abcd").billing.meters.list()),
   noScope: await refusal(clientOf(ingestKey).billing.meters.list()),
   otherRequest: await refusal(
