@@ -195,7 +195,8 @@ class SubscriptionItems:
         with self._engine.log.read() as connection:
             seen = SubscriptionQueries(connection)
             known = found_by_id(seen.of_item, item_id, "subscription_item")
-            [shown] = self._shown(seen, known, [_item(known, item_id)])
+            now = seen.present(self._engine.now())
+            [shown] = self._shown(seen, known, [_item(known, item_id)], now)
         return shown
 
     def list(
@@ -233,11 +234,11 @@ class SubscriptionItems:
         with self._engine.log.read() as connection:
             seen = SubscriptionQueries(connection)
             known = subscription_of(seen, asked.subscription, "subscription")
-            present = seen.present(self._engine.now())
-            items = known.items_at(present)[::-1]
+            now = seen.present(self._engine.now())
+            items = known.items_at(now)[::-1]
             ids = [each.item_id for each in items]
             wanted = within_page(asked, items, ids, "subscription_item")
-            shown = self._shown(seen, known, wanted)
+            shown = self._shown(seen, known, wanted, now)
         return listed(asked, shown, self._page)
 
     def _shown(
@@ -245,11 +246,11 @@ class SubscriptionItems:
         seen: SubscriptionQueries,
         known: SubscriptionDefinition,
         items: Sequence[ItemDefinition],
+        now: int,
     ) -> Sequence[SubscriptionItem]:
         prices = PriceQueries(seen.connection).prices_used(
             each.price.price_id for each in items
         )
-        now = seen.present(self._engine.now())
         livemode = self._engine.settings.livemode
         return [
             item_resource(known, each, prices, now, livemode=livemode) for each in items

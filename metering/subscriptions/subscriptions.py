@@ -331,7 +331,8 @@ class Subscriptions:
         with self._engine.log.read() as connection:
             seen = SubscriptionQueries(connection)
             found = subscription_of(seen, subscription_id)
-            [shown] = shown_subscriptions(self._engine, seen, [found])
+            now = seen.present(self._engine.now())
+            [shown] = shown_subscriptions(self._engine, seen, [found], now)
         return shown
 
     def list(  # noqa: PLR0913  # Stripe's filters have names
@@ -380,17 +381,18 @@ class Subscriptions:
     def _page(self, asked: SubscriptionList) -> ListObject[Subscription]:
         with self._engine.log.read() as connection:
             seen = SubscriptionQueries(connection)
+            now = seen.present(self._engine.now())
             wanted = SubscriptionFilter(
                 customer=asked.customer,
                 price_id=asked.price,
                 collection_method=asked.collection_method,
                 statuses=_LISTED.get(asked.status, ()),
-                instant=seen.present(self._engine.now()),
+                instant=now,
                 created=created_within(asked.created),
             )
             page = page_of(
                 asked, lambda each, at: subscription_of(seen, each, at).position
             )
             found = seen.subscriptions(wanted, page)
-            shown = shown_subscriptions(self._engine, seen, found)
+            shown = shown_subscriptions(self._engine, seen, found, now)
         return listed(asked, shown, self._page)

@@ -30,10 +30,12 @@ def living_subscription(
 
 
 def shown_subscriptions(
-    engine: Engine, seen: SubscriptionQueries, found: Sequence[SubscriptionDefinition]
+    engine: Engine,
+    seen: SubscriptionQueries,
+    found: Sequence[SubscriptionDefinition],
+    now: int,
 ) -> list[Subscription]:
-    """Return subscriptions as resources, as they are now."""
-    now = seen.present(engine.now())
+    """Return subscriptions as resources, as they are at the present instant."""
     ids = {item.price.price_id for each in found for item in each.items_at(now)}
     prices = PriceQueries(seen.connection).prices_used(ids)
     livemode = engine.settings.livemode
