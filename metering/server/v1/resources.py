@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from metering.arguments.pages import LIMIT
 from metering.bodies import Body, body_of
 from metering.connection import Metering
 from metering.server.api.expansion import Expansions
-from metering.server.api.pages import page_body, page_of
+from metering.server.api.pages import page_of
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import V1
 
@@ -62,7 +61,7 @@ class ResourceRoutes:
         url = f"{self.path}/search"
 
         def search(call: Call) -> Answer:
-            found = page_body(method(call.m)(**{"limit": LIMIT, **call.given}), url)
+            found = page_of(method(call.m), call.given, url)
             next_page = found["data"][-1]["id"] if found["has_more"] else None
             return Answer(
                 body={**found, "object": "search_result", "next_page": next_page}
