@@ -25,7 +25,7 @@ from projections.kernels.subscriptions.definitions import (
 from projections.kernels.subscriptions.schedule import current_period, status_at
 
 PricesById = Mapping[str, PriceDefinition]
-"""PricesById by id: those of all items, as they are now."""
+"""Prices by id: those of all items that are shown."""
 
 
 def subscription_resource(

@@ -57,7 +57,6 @@ def _subscription(
     if isinstance(fact, SubscriptionTrialEnded) and found.trial_end is not None:
         # Time did it, whenever it was noticed.
         instant = found.trial_end - (1 if at < position else 0)
-    prices = {
-        each.price.price_id: past.price(each.price.price_id, at) for each in found.items
-    }
+    ids = {each.price.price_id for each in found.items_at(instant)}
+    prices = {each: past.price(each, at) for each in ids}
     return subscription_resource(found, prices, instant, livemode=livemode)
