@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, get_args
 
-from sqlalchemy import Connection, Row, Table, select
+from sqlalchemy import Column, Connection, Row, Table, TextClause, select
 
 from ledger.commits import commit_holding, commits_at, log_time
 from ledger.database.bulk import is_among
@@ -156,8 +156,10 @@ def _merged(kinds: tuple[type[Fact], ...]) -> MergedPositions:
     return MergedPositions([_SOURCES[kind].places for kind in kinds])
 
 
-def _of_commits(kind: type[Fact]) -> _ReadFacts:
-    """Return how facts that come in small commits are read."""
+def _of_commits(
+    kind: type[Fact], column: Column[int], *conditions: TextClause
+) -> _FactSource:
+    """Return the source of facts that come in small commits."""
 
     def read(
         connection: Connection, positions: Sequence[int]
@@ -171,7 +173,7 @@ def _of_commits(kind: type[Fact]) -> _ReadFacts:
                     if recorded[0] == position and isinstance(recorded[2], kind):
                         yield recorded
 
-    return read
+    return _FactSource(PositionColumn(column, conditions), read)
 
 
 def _changes(kind: type[Fact]) -> _FactSource:
@@ -241,25 +243,13 @@ def _of_rows(table: Table, fact_of: Callable[[Row[Any]], Fact]) -> _FactSource:
 
 
 _SOURCES: dict[type[Fact], _FactSource] = {
-    MeterCreated: _FactSource(
-        PositionColumn(meter.c.position), _of_commits(MeterCreated)
-    ),
-    CreditGrantCreated: _FactSource(
-        PositionColumn(credit_grant.c.position), _of_commits(CreditGrantCreated)
-    ),
-    ProductCreated: _FactSource(
-        PositionColumn(product.c.position), _of_commits(ProductCreated)
-    ),
-    PriceCreated: _FactSource(
-        PositionColumn(price.c.position), _of_commits(PriceCreated)
-    ),
+    MeterCreated: _of_commits(MeterCreated, meter.c.position),
+    CreditGrantCreated: _of_commits(CreditGrantCreated, credit_grant.c.position),
+    ProductCreated: _of_commits(ProductCreated, product.c.position),
+    PriceCreated: _of_commits(PriceCreated, price.c.position),
     StatementFinalized: _FactSource(PositionColumn(statement.c.position), _finalized),
-    CustomerCreated: _FactSource(
-        PositionColumn(customer.c.position), _of_commits(CustomerCreated)
-    ),
-    SubscriptionCreated: _FactSource(
-        PositionColumn(subscription.c.position), _of_commits(SubscriptionCreated)
-    ),
+    CustomerCreated: _of_commits(CustomerCreated, customer.c.position),
+    SubscriptionCreated: _of_commits(SubscriptionCreated, subscription.c.position),
     CreditsApplied: _FactSource(
         PositionColumn(credit_application.c.position, (HAS_DRAWN, IS_INVOICED)),
         _applied,
@@ -271,16 +261,12 @@ _SOURCES: dict[type[Fact], _FactSource] = {
     CreditGrantLapsed: _of_rows(
         grant_lapse, lambda row: CreditGrantLapsed(grant_id=row.grant_id)
     ),
-    CreditHoldCreated: _FactSource(
-        PositionColumn(credit_hold.c.position), _of_commits(CreditHoldCreated)
+    CreditHoldCreated: _of_commits(CreditHoldCreated, credit_hold.c.position),
+    CreditHoldSettled: _of_commits(
+        CreditHoldSettled, credit_hold_settlement.c.position
     ),
-    CreditHoldSettled: _FactSource(
-        PositionColumn(credit_hold_settlement.c.position),
-        _of_commits(CreditHoldSettled),
-    ),
-    CreditHoldReleased: _FactSource(
-        PositionColumn(credit_hold.c.ended_position, (WAS_RELEASED,)),
-        _of_commits(CreditHoldReleased),
+    CreditHoldReleased: _of_commits(
+        CreditHoldReleased, credit_hold.c.ended_position, WAS_RELEASED
     ),
     CreditHoldLapsed: _of_rows(
         hold_lapse, lambda row: CreditHoldLapsed(hold_id=row.hold_id)
