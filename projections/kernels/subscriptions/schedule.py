@@ -105,13 +105,10 @@ def cycles(
     subscription: SubscriptionDefinition, item: ItemDefinition
 ) -> Iterator[Cycle]:
     """Yield the times in which an item is billed, in order; pauses lie between them."""
-    ends = [each for each in (item.ended, subscription.ends_at) if each is not None]
-    last = min(ends, default=None)
     for phase, phase_end in subscription.phases_with_ends():
         start = max(phase.since, item.start)
-        end = phase_end if last is None or phase_end is None else min(phase_end, last)
-        if end is None:
-            end = last
+        ends = (phase_end, item.ended, subscription.ends_at)
+        end = min((each for each in ends if each is not None), default=None)
         if phase.kind is PhaseKind.PAUSED or (end is not None and end <= start):
             continue
         if phase.kind is PhaseKind.TRIAL:
