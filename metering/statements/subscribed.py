@@ -84,13 +84,15 @@ def plan_of_subscription(
             for each in found.items_at(until)
             for billed in _within(found, each, current_period(found, each, until))
         ]
-        if goes_on and at is None and any(each.period.end > now for each in items):
-            return plan_of_periods(found, items, _prices_of(items, prices), now)
-    plan = plan_of_periods(found, items, _prices_of(items, prices), None)
+    priced = _prices_of(items, prices)
+    is_current = asked.start_time is None and at is None
+    if goes_on and is_current and any(each.period.end > now for each in items):
+        return plan_of_periods(found, items, priced, now)
+    plan = plan_of_periods(found, items, priced, None)
     stops = counted_until(at, plan.period_start, plan.period_end, now)
     if stops is None:
         return plan
-    return plan_of_periods(found, items, _prices_of(items, prices), stops)
+    return plan_of_periods(found, items, priced, stops)
 
 
 def plan_of_periods(
