@@ -4,7 +4,7 @@ All questions are asked of one view of usage, so that every statement of a run c
 to the same position.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +13,10 @@ import pyarrow as pa
 from ledger.usage.arrow import compute as pc
 from ledger.usage.quantities import QUANTITY, quantities_of
 from metering.statements.plans import PlannedLine
-from metering.store.engine import Engine
 from projections.calendar import one_window
 from projections.kernels.meters import MeterDefinition
 from projections.scans.reaggregation.question import Question, measure_of
+from projections.scans.recorded import RecordedEvents
 from projections.usage.everyone.usage import usage
 from projections.usage.view import UsageView
 from projections.windows import END
@@ -39,13 +39,18 @@ class CountedLines:
 
 
 def counted_lines(
-    engine: Engine, view: UsageView, planned: Sequence[tuple[str, PlannedLine]]
+    view: UsageView,
+    definitions: Mapping[str, MeterDefinition],
+    recorded: Callable[[], RecordedEvents],
+    planned: Sequence[tuple[str, PlannedLine]],
 ) -> CountedLines:
     """Return what lines measure.
 
     Args:
-        engine: of the store.
         view: of usage.
+        definitions: the meters, by id.
+        recorded: what was recorded up to the view; asked for by each period with events
+            that have to be read.
         planned: lines, each with its customer.
     """
     spans: dict[tuple[int, int], list[int]] = {}
@@ -58,7 +63,8 @@ def counted_lines(
     given = [planned[at][1].quantity for at in said]
     parts = [quantities_of(given)]
     for span, rows in spans.items():
-        parts.append(_measured(engine, view, span, [planned[at] for at in rows]))
+        of_span = [planned[at] for at in rows]
+        parts.append(_measured(view, definitions, recorded, span, of_span))
     order = np.concatenate(
         [np.array(each, np.int64) for each in (said, *spans.values())]
     )
@@ -68,8 +74,9 @@ def counted_lines(
 
 
 def _measured(
-    engine: Engine,
     view: UsageView,
+    definitions: Mapping[str, MeterDefinition],
+    recorded: Callable[[], RecordedEvents],
     span: tuple[int, int],
     planned: Sequence[tuple[str, PlannedLine]],
 ) -> pa.Array:
@@ -78,7 +85,6 @@ def _measured(
     start, end = max(span[0], 0), min(span[1], END)
     if start >= end:
         return pa.repeat(pa.scalar(0, QUANTITY), len(planned))
-    definitions = engine.definitions().by_id
     meters: dict[str, MeterDefinition] = {}
     for _, line in planned:
         meter_id = line.price.meter_id
@@ -95,7 +101,7 @@ def _measured(
         up_to=view.position,
         skips_too_large=True,
     )
-    found = usage(question, view, lambda: engine.recorded(view.position), None)
+    found = usage(question, view, recorded, None)
     wanted = pa.array([line.price.meter_id for _, line in planned], pa.string())
     return _looked_up(found, wanted, customers)
 

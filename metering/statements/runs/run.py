@@ -7,6 +7,7 @@ rest follows under the ids that it would have had.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 
 import msgspec
 import pyarrow as pa
@@ -60,10 +61,11 @@ def run_statements(
     """State every period that has ended; see `Statements.run`."""
     tally = StatementsTally()
     planned = _planned(engine, until, since, customers, tally)
-    engine.log.catch_up()
+    definitions = engine.definitions(engine.log.catch_up()).by_id
     view = engine.usage.view()
     lines = [(each.plan.customer, line) for each in planned for line in each.plan.lines]
-    counted = counted_lines(engine, view, lines)
+    recorded = cache(lambda: engine.recorded(view.position))
+    counted = counted_lines(view, definitions, recorded, lines)
     drawn, first = RunCredits(), 0
     with _on_nobodys_behalf():
         for start in range(0, len(planned), STATEMENTS_AT_A_TIME):
@@ -137,10 +139,11 @@ class _KnownPrices:
 
     def of(self, candidate: Candidate) -> Mapping[str, PriceDefinition]:
         """Return the prices of a candidate, and others."""
-        for billed in candidate.items:
-            for price in billed.item.prices:
-                if price.price_id not in self._known:
-                    self._known |= self._seen.prices_named([price.price_id])
+        wanted = {
+            price.price_id for each in candidate.items for price in each.item.prices
+        }
+        if unknown := wanted.difference(self._known):
+            self._known |= self._seen.prices_named(unknown)
         return self._known
 
 
