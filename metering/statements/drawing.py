@@ -5,10 +5,16 @@ from collections.abc import Sequence
 import msgspec
 
 from ledger.facts.credits import CreditsApplied, Draw, InvoiceLine
-from ledger.facts.statements import BilledCredit, BilledLine
+from ledger.facts.statements import (
+    BilledCredit,
+    BilledLine,
+    StatementContent,
+    StatementFinalized,
+)
 from metering.statements.plans import StatementPlan
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.burn_down import burn_down
+from projections.kernels.statements import digest_of
 
 
 class Drawing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -23,21 +29,6 @@ class Drawing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     lines: tuple[InvoiceLine, ...]
     draws: tuple[Draw, ...]
     credits: tuple[BilledCredit, ...]
-
-    def facts(self, statement_id: str, plan: StatementPlan) -> list[CreditsApplied]:
-        """Return the fact that credits were drawn; none where none were."""
-        if not self.draws:
-            return []
-        return [
-            CreditsApplied(
-                invoice=statement_id,
-                customer=plan.customer,
-                currency=plan.currency,
-                period_end=plan.period_end,
-                lines=self.lines,
-                draws=self.draws,
-            )
-        ]
 
     @classmethod
     def of(
@@ -59,6 +50,43 @@ class Drawing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
                 for draw, grant_id in drawn
             ),
         )
+
+
+def content_of(
+    plan: StatementPlan, position: int, lines: Sequence[BilledLine], drawing: Drawing
+) -> StatementContent:
+    """Return what a statement says."""
+    return StatementContent(
+        customer=plan.customer,
+        subscription_id=plan.subscription_id,
+        currency=plan.currency,
+        period_start=plan.period_start,
+        period_end=plan.period_end,
+        at=plan.at,
+        position=position,
+        lines=tuple(lines),
+        credits=drawing.credits,
+    )
+
+
+def facts_of(
+    statement_id: str, content: StatementContent, drawing: Drawing
+) -> list[CreditsApplied | StatementFinalized]:
+    """Return the facts that a statement is made for good: first, where any, its credits."""
+    finalized = StatementFinalized(
+        statement_id=statement_id, content=content, digest=digest_of(content)
+    )
+    if not drawing.draws:
+        return [finalized]
+    applied = CreditsApplied(
+        invoice=statement_id,
+        customer=content.customer,
+        currency=content.currency,
+        period_end=content.period_end,
+        lines=drawing.lines,
+        draws=drawing.draws,
+    )
+    return [applied, finalized]
 
 
 NOTHING = Drawing(lines=(), draws=(), credits=())

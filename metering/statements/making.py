@@ -2,14 +2,13 @@
 
 from ledger.appending.writing import Writing
 from ledger.facts.credits import CreditsReinstated
-from ledger.facts.statements import BilledLine, StatementFinalized
+from ledger.facts.statements import BilledLine
 from metering.errors import InvalidRequestError
-from metering.statements.drawing import drawing_of
+from metering.statements.drawing import content_of, drawing_of, facts_of
 from metering.statements.lines import billed_lines, counted_units
 from metering.statements.plans import (
     StatementPlan,
     check_named,
-    content_of,
     doubly_refused,
     plan_by_prices,
 )
@@ -17,11 +16,7 @@ from metering.statements.requests import StatementPreview
 from metering.statements.subscribed import plan_of_subscription
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
-from projections.kernels.statements import (
-    StatementRecord,
-    digest_of,
-    doubly_stated,
-)
+from projections.kernels.statements import StatementRecord
 from projections.prices.queries import PriceQueries
 from projections.statements.queries import StatementQueries
 from projections.subscriptions.queries import SubscriptionQueries
@@ -81,16 +76,13 @@ def record_statement(
             code="invoice_conflict",
             param="id",
         )
-    drawing = drawing_of(drawn_from, plan, lines, writing.now)
-    content = content_of(plan, position, lines, drawing.credits)
     seen = StatementQueries(writing.connection)
     others = seen.standing_of(plan.customer, plan.period_start, plan.period_end)
-    if found := doubly_stated(content, others):
-        raise doubly_refused(*found)
-    finalized = StatementFinalized(
-        statement_id=statement_id, content=content, digest=digest_of(content)
-    )
-    writing.record([*drawing.facts(statement_id, plan), finalized])
+    if refusal := doubly_refused(plan, lines, others):
+        raise refusal
+    drawing = drawing_of(drawn_from, plan, lines, writing.now)
+    content = content_of(plan, position, lines, drawing)
+    writing.record(facts_of(statement_id, content, drawing))
 
 
 def given_back(seen: CreditQueries, known: StatementRecord) -> list[CreditsReinstated]:

@@ -1,11 +1,11 @@
 """Plans of statements: whose usage is rated, in which spans, by which prices."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
 
-from ledger.facts.statements import BilledCredit, BilledLine, StatementContent
+from ledger.facts.statements import BilledLine
 from metering.arguments.clock import at_microseconds
 from metering.arguments.ids import found_by_id
 from metering.arguments.refusals import exclusive, invalid, missing
@@ -14,7 +14,7 @@ from metering.arguments.times import instant, span_of, time_of
 from metering.errors import InvalidRequestError, StatementConflictError
 from metering.statements.requests import StatementFinalize, StatementPreview
 from projections.kernels.prices import PriceDefinition
-from projections.kernels.statements import StatementRecord
+from projections.kernels.statements import StatementRecord, doubly_stated
 from projections.prices.queries import PriceQueries
 
 
@@ -209,31 +209,23 @@ def _shown(at: int) -> str:
     return time_of(at_microseconds(at))
 
 
-def doubly_refused(other: StatementRecord, line: BilledLine) -> InvalidRequestError:
-    """Return the refusal of a statement with a line that another one counts."""
+def doubly_refused(
+    plan: StatementPlan, lines: Sequence[BilledLine], others: Iterable[StatementRecord]
+) -> InvalidRequestError | None:
+    """Return the refusal of a statement with usage that another one counts.
+
+    Args:
+        plan: of the statement.
+        lines: its lines.
+        others: of the same customer, which stand.
+    """
+    found = doubly_stated(lines, plan.at, others)
+    if found is None:
+        return None
+    other, line = found
     return InvalidRequestError(
         f"Statement {other.statement_id} counts usage of price {line.price_id} in this"
         " period already; void it, or state another period",
         code="period_already_finalized",
         param="start_time",
-    )
-
-
-def content_of(
-    plan: StatementPlan,
-    position: int,
-    lines: tuple[BilledLine, ...],
-    credits: tuple[BilledCredit, ...],  # noqa: A002  # what a statement calls them
-) -> StatementContent:
-    """Return what a statement says."""
-    return StatementContent(
-        customer=plan.customer,
-        subscription_id=plan.subscription_id,
-        currency=plan.currency,
-        period_start=plan.period_start,
-        period_end=plan.period_end,
-        at=plan.at,
-        position=position,
-        lines=lines,
-        credits=credits,
     )

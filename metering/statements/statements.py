@@ -8,23 +8,17 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-from ledger.facts.statements import (
-    StatementVoided,
-)
+from ledger.facts.statements import StatementVoided
 from ledger.sealing import StepCallback
 from metering.arguments.ids import found_by_id
 from metering.arguments.pages import LIMIT, ListObject, listed, page_of
 from metering.arguments.schema import checked
 from metering.arguments.times import Time, instant
 from metering.reaggregation.questions import several
-from metering.statements.drawing import drawing_of
+from metering.statements.drawing import content_of, drawing_of
 from metering.statements.drift import StatementDrift, drift_of
 from metering.statements.making import counted, given_back, plan_asked, record_statement
-from metering.statements.plans import (
-    check_named,
-    check_repeats,
-    content_of,
-)
+from metering.statements.plans import check_named, check_repeats
 from metering.statements.requests import (
     StatementFinalize,
     StatementList,
@@ -38,10 +32,7 @@ from metering.statements.shown import previewed, statement_resource
 from metering.statements.tables import lines_table
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
-from projections.kernels.statements import (
-    StatementRecord,
-    digest_of,
-)
+from projections.kernels.statements import StatementRecord, digest_of
 from projections.rows import Page
 from projections.statements.queries import StatementFilter, StatementQueries
 
@@ -102,7 +93,7 @@ class Statements:
         position, lines = counted(self._engine, plan)
         with self._engine.credits() as (seen, now):
             drawing = drawing_of(seen, plan, lines, now)
-        content = content_of(plan, position, lines, drawing.credits)
+        content = content_of(plan, position, lines, drawing)
         return previewed(
             content, digest_of(content), livemode=self._engine.settings.livemode
         )

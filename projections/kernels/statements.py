@@ -1,7 +1,7 @@
 """Statements: what the facts about one add up to, and what its content comes to."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -83,7 +83,7 @@ def counted_span(line: BilledLine, at: int | None) -> tuple[int, int]:
 
 
 def doubly_stated(
-    content: StatementContent, others: Iterable[StatementRecord]
+    lines: Sequence[BilledLine], at: int | None, others: Iterable[StatementRecord]
 ) -> tuple[StatementRecord, BilledLine] | None:
     """Return a statement that counts some of the usage of another, and the line of it.
 
@@ -91,15 +91,16 @@ def doubly_stated(
     same as another of its price.
 
     Args:
-        content: of a statement that is to be made.
+        lines: of a statement that is to be made.
+        at: where its usage stops to count; None is the period's end.
         others: of the same customer, which stand.
     """
     for other in others:
         known = other.content
         for line in known.lines:
             start, end = counted_span(line, known.at)
-            for own in content.lines:
-                own_start, own_end = counted_span(own, content.at)
+            for own in lines:
+                own_start, own_end = counted_span(own, at)
                 if start < own_end and own_start < end and _is_same(own, line):
                     return other, own
     return None

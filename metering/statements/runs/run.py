@@ -19,8 +19,9 @@ from metering.arguments.clock import at_microseconds
 from metering.arguments.refusals import invalid
 from metering.arguments.times import time_of
 from metering.errors import InvalidRequestError
+from metering.statements.drawing import content_of, facts_of
 from metering.statements.lines import rated_plan
-from metering.statements.plans import StatementPlan, content_of, doubly_refused
+from metering.statements.plans import StatementPlan, doubly_refused
 from metering.statements.runs.candidates import Candidate, StatedPeriods, candidates
 from metering.statements.runs.counting import CountedLines, counted_lines
 from metering.statements.runs.drawing import RunCredits
@@ -34,7 +35,6 @@ from metering.statements.subscribed import plan_of_periods
 from metering.store.engine import REQUEST, Engine
 from projections.credits.queries import CreditQueries
 from projections.kernels.prices import PriceDefinition
-from projections.kernels.statements import digest_of, doubly_stated
 from projections.prices.queries import PriceQueries
 from projections.statements.queries import StatementQueries
 from projections.subscriptions.queries import SubscriptionQueries
@@ -209,9 +209,8 @@ def _commit(
                 repeated += 1
                 continue
             in_the_way = others.get(plan.customer, ())
-            content = content_of(plan, stated.position, lines, ())
-            if in_the_way and (found := doubly_stated(content, in_the_way)):
-                refused.append(_refused(plan, doubly_refused(*found)))
+            if refusal := doubly_refused(plan, lines, in_the_way):
+                refused.append(_refused(plan, refusal))
                 continue
             chosen.append((each, lines))
         drawings = credits_of_run.drawn(
@@ -221,15 +220,8 @@ def _commit(
         )
         facts: list[CreditsApplied | StatementFinalized] = []
         for (each, lines), drawing in zip(chosen, drawings, strict=True):
-            content = content_of(each.plan, stated.position, lines, drawing.credits)
-            facts += drawing.facts(each.statement_id, each.plan)
-            facts.append(
-                StatementFinalized(
-                    statement_id=each.statement_id,
-                    content=content,
-                    digest=digest_of(content),
-                )
-            )
+            content = content_of(each.plan, stated.position, lines, drawing)
+            facts += facts_of(each.statement_id, content, drawing)
             rows.append(_row(each.statement_id, content))
         writing.record(facts)
     if writing.commit is not None:
