@@ -98,16 +98,14 @@ def _commit(
     rows: dict[str, int],
     tally: _ReinstatementTally,
 ) -> None:
-    statements = set[str]()
     with engine.writing() as writing:
         seen = CreditQueries(writing.connection)
         known = seen.applications_to(invoices)
         held = [name for name in invoices if name in known and _is_held(known[name])]
-        if held:
-            for name in StatementQueries(writing.connection).known_among(held):
-                held.remove(name)
-                statements.add(name)
-                del known[name]
+        statements = StatementQueries(writing.connection).known_among(held)
+        held = [name for name in held if name not in statements]
+        for name in statements:
+            del known[name]
         writing.record([CreditsReinstated(invoice=name) for name in held])
         drawn = {draw.grant_position for each in known.values() for draw in each.draws}
         grants = seen.grants_at(sorted(drawn))
