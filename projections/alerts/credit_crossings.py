@@ -28,7 +28,6 @@ from ledger.facts.holds import (
 from ledger.facts.union import Fact
 from ledger.reading import read_facts
 from projections.alerts.queries import AlertQueries
-from projections.credits.hold_queries import HoldQueries
 from projections.credits.queries import CreditQueries
 from projections.kernels.alerts.book import CreditWatch
 from projections.kernels.credits.falls import Occurrence, steps
@@ -217,12 +216,11 @@ def _falls(
     named = {watch.alert.customer for watch in watches}
     wanted = sorted(each for each in customers if None in named or each in named)
     since, up_to = span
-    holds = HoldQueries(credit.connection)
     for at in range(0, len(wanted), _CUSTOMERS_AT_A_TIME):
         portion = wanted[at : at + _CUSTOMERS_AT_A_TIME]
         grants = credit.grants_of_many(portion)
         applications = credit.applications_of_many_since(portion, since - 1)
-        moves = holds.moves_since(portion, since - 1)
+        moves = credit.holds.moves_since(portion, since - 1)
         for customer in portion:
             for step in steps(
                 grants.get(customer, ()),
