@@ -1,6 +1,6 @@
 """Groups of pending rows by customer and window, and their usage before."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -137,6 +137,18 @@ def group_rows(question: UsageQuestion, rows: PendingRows) -> Groups:
         _codes=codes,
         _number=number,
     )
+
+
+def groups_of_named(
+    keys: Sequence[GroupKey], customers: Collection[str | None]
+) -> dict[str, list[int]]:
+    """Return the groups of each customer that is named, by index of their keys."""
+    found: dict[str, list[int]] = {each: [] for each in customers if each is not None}
+    if found:
+        for group, (customer, _) in enumerate(keys):
+            if customer in found:
+                found[customer].append(group)
+    return found
 
 
 def _customers_alone(customer: np.ndarray, timestamp: np.ndarray) -> np.ndarray:

@@ -24,6 +24,7 @@ from projections.alerts.groups import (
     GroupKey,
     KnownUsage,
     group_rows,
+    groups_of_named,
     known_at,
     usage_before,
 )
@@ -160,6 +161,7 @@ class _SpendInquiry:
             for tariff, price in zip(tariffs_of(spend), spend.prices, strict=True)
         ]
         self._watches = watches
+        self._customers = {watch.alert.customer for watch in watches}
         self._meters = meters
         self._fired = fired
         self._done: set[Fired] = set()
@@ -170,7 +172,8 @@ class _SpendInquiry:
         if self._have_rows():
             windows = windows_of(self._meters)
             steps = replayed_steps(self._meters, windows, self._summaries)
-            yield from self._triggers(steps)
+            groups_of = groups_of_named(steps.keys, self._customers)
+            yield from self._triggers(steps, groups_of)
 
     def in_totals(
         self, known: Sequence[KnownUsage]
@@ -203,40 +206,54 @@ class _SpendInquiry:
                 most |= zip(of_meter.keys, numbers_of_limbs(tally.reach), strict=True)
             reach.append(limbs_of_numbers([most[key] for key in keys]))
         # How many alerts have yet to trigger for each group.
-        waiting = self._may_reach(keys, reach)
+        groups_of = groups_of_named(keys, self._customers)
+        waiting = self._may_reach(keys, reach, groups_of)
         usage_so_far = SummedUsage(keys, groups, before)
         for portion in usage_so_far.portions():
             if not waiting.any():
                 return
             steps = usage_so_far.steps(portion, waiting > 0)
             if steps is not None:
-                yield from self._triggers(steps, waiting)
+                yield from self._triggers(steps, groups_of, waiting)
 
     def _have_rows(self) -> bool:
         return any(each.rows is not None for each in self._meters)
 
     def _may_reach(
-        self, keys: Sequence[GroupKey], reach: Sequence[np.ndarray]
+        self,
+        keys: Sequence[GroupKey],
+        reach: Sequence[np.ndarray],
+        groups_of: Mapping[str, list[int]],
     ) -> np.ndarray:
         """Return (int64) how many amounts each group may reach that it has not reached.
 
         Args:
             keys: of the groups.
             reach: of each meter, limbs by keys: usage that they never exceed.
+            groups_of: the groups of customers whom alerts name.
         """
         most = self._spend(reach, [ceiling_of(tariff) for tariff, _ in self._tariffs])
         waiting = np.zeros(len(keys), np.int64)
         for watch in self._watches:
-            for group in np.flatnonzero(most >= watch.alert.gte).tolist():
+            customer, gte = watch.alert.customer, watch.alert.gte
+            within = (
+                np.flatnonzero(most >= gte).tolist()
+                if customer is None
+                else [group for group in groups_of[customer] if most[group] >= gte]
+            )
+            for group in within:
                 waiting[group] += self._is_open(watch, keys[group])
         return waiting
 
     def _triggers(
-        self, steps: SpendSteps, waiting: np.ndarray | None = None
+        self,
+        steps: SpendSteps,
+        groups_of: Mapping[str, list[int]],
+        waiting: np.ndarray | None = None,
     ) -> Iterator[tuple[int, UsageAlertTriggered]]:
         """Yield what triggers at steps, and count down how many alerts wait for it."""
         spend = self._spend(steps.usage, [tariff for tariff, _ in self._tariffs])
-        found = list(self._reached(steps, spend))
+        found = list(self._reached(steps, spend, groups_of))
         if waiting is not None:
             np.subtract.at(waiting, steps.group[[row for _, row in found]], 1)
         positions = steps.position[[row for _, row in found]]
@@ -260,15 +277,21 @@ class _SpendInquiry:
             )
 
     def _reached(
-        self, steps: SpendSteps, spend: np.ndarray
+        self,
+        steps: SpendSteps,
+        spend: np.ndarray,
+        groups_of: Mapping[str, list[int]],
     ) -> Iterator[tuple[SpendWatch, int]]:
         """Yield the first step of each group at which an alert triggers."""
+        every = np.arange(len(steps.group))
         for watch in self._watches:
-            has_reached = steps.is_event & (spend >= watch.alert.gte)
-            has_reached &= steps.position > watch.after
+            customer = watch.alert.customer
+            rows = every if customer is None else steps.rows_of(groups_of[customer])
+            has_reached = steps.is_event[rows] & (spend[rows] >= watch.alert.gte)
+            has_reached &= steps.position[rows] > watch.after
             if watch.before is not None:
-                has_reached &= steps.position < watch.before
-            rows = np.flatnonzero(has_reached)
+                has_reached &= steps.position[rows] < watch.before
+            rows = rows[has_reached]
             groups, firsts = np.unique(steps.group[rows], return_index=True)
             for group, row in zip(groups.tolist(), rows[firsts].tolist(), strict=True):
                 key = steps.keys[group]
@@ -292,12 +315,11 @@ class _SpendInquiry:
         )
 
     def _is_open(self, watch: SpendWatch, key: GroupKey) -> bool:
-        """Whether an alert watches a group, and has not triggered for it."""
-        customer, start = key
-        is_watched = watch.alert.customer in {None, customer}
+        """Whether an alert watches a customer's window, and has not triggered for it."""
+        _, start = key
         subscribed = watch.alert.subscribed
-        if subscribed is not None and start is not None:
+        if subscribed is not None and start is not None and start < subscribed.since:
             # What is before the subscription is in no billing period.
-            is_watched &= start >= subscribed.since
+            return False
         period = (watch.after, *key)
-        return is_watched and period not in self._fired and period not in self._done
+        return period not in self._fired and period not in self._done

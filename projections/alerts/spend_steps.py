@@ -65,6 +65,13 @@ class SpendSteps:
     is_event: np.ndarray
     usage: Sequence[np.ndarray]
 
+    def rows_of(self, groups: Sequence[int]) -> np.ndarray:
+        """Return the rows (int64) of the steps of some groups."""
+        starts = np.searchsorted(self.group, groups, side="left").tolist()
+        ends = np.searchsorted(self.group, groups, side="right").tolist()
+        found = [np.arange(*each) for each in zip(starts, ends, strict=True)]
+        return np.concatenate([np.zeros(0, np.int64), *found])
+
 
 def windows_of(meters: Sequence[SpendMeter]) -> Windows | None:
     """Return the windows of at least one row; None where all time is one."""

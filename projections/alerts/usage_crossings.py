@@ -15,6 +15,7 @@ from projections.alerts.groups import (
     Groups,
     KnownUsage,
     group_rows,
+    groups_of_named,
     known_at,
     usage_before,
 )
@@ -196,12 +197,8 @@ class _Inquiry:
 
     def _sought(self, groups: Groups, reach: np.ndarray) -> list[Sought]:
         """Return the thresholds that groups may reach and have not reached before."""
-        groups_of: dict[str | None, list[int]] = {
-            watch.alert.customer: [] for watch in self._watches
-        }
-        for group, (customer, _) in enumerate(groups.keys):
-            if customer in groups_of:
-                groups_of[customer].append(group)
+        customers = {watch.alert.customer for watch in self._watches}
+        groups_of = groups_of_named(groups.keys, customers)
         return [
             Sought(
                 group=group,
@@ -222,16 +219,17 @@ class _Inquiry:
         alert: UsageAlert,
         groups: Groups,
         reach: np.ndarray,
-        groups_of: Mapping[str | None, list[int]],
+        groups_of: Mapping[str, list[int]],
     ) -> Iterator[tuple[int, int]]:
         """Yield the groups that may reach an alert's threshold, each with it."""
-        within = groups_of[alert.customer]
         if alert.customer is None:
             least = self._question.least_threshold(alert)
             within = np.flatnonzero(are_at_least(reach, least)).tolist()
             if alert.percent_of is None:
                 yield from ((group, least) for group in within)
                 return
+        else:
+            within = groups_of[alert.customer]
         for group in within:
             threshold = self._question.threshold(alert, groups.keys[group][0])
             if threshold is not None and number_of_limbs(reach[:, group]) >= threshold:
