@@ -146,12 +146,7 @@ def _add_sealing(connection: Connection) -> None:
 
 
 def _keep(connection: Connection) -> None:
-    """Format 2 could lack tables beside the log; on PostgreSQL, it had no schema."""
-    del connection
-
-
-def _keep_segments(connection: Connection) -> None:
-    """Format 3 had no table for segments; a release that knew none of it finds none."""
+    """Change nothing: the number alone keeps out releases of the format before."""
     del connection
 
 
@@ -159,11 +154,6 @@ def _index_deliveries(connection: Connection) -> None:
     """Format 4 had no index of what is not delivered."""
     if inspect(connection).has_table(webhook_delivery.name):
         undelivered_index.create(connection, checkfirst=True)
-
-
-def _keep_invoices(connection: Connection) -> None:
-    """Format 5 settled an invoice once; a release that does cannot fold a second time."""
-    del connection
 
 
 def _note_position(connection: Connection) -> None:
@@ -190,11 +180,6 @@ def _keep_commits_by_position(connection: Connection) -> None:
         connection.exec_driver_sql("DROP TABLE former_commit")
 
 
-def _know_corrections(connection: Connection) -> None:
-    """Format 8 had a log whose time never goes back; a release of it cannot read one."""
-    del connection
-
-
 def _hide_secrets_in_answers(connection: Connection) -> None:
     """Format 9 kept the secret of a new webhook endpoint in the answer to its creation."""
     if not inspect(connection).has_table(idempotent_request.name):
@@ -215,75 +200,43 @@ def _hide_secrets_in_answers(connection: Connection) -> None:
         )
 
 
-def _know_prices(connection: Connection) -> None:
-    """Format 10 had no products and prices; a release of it cannot read facts about them."""
-    del connection
-
-
 def _hashed(found: re.Match[bytes]) -> bytes:
     digest = hashlib.sha256(found["secret"]).hexdigest()
     return found["name"] + f"sha256:{digest}".encode()
 
 
-def _keep_facts_by_columns(connection: Connection) -> None:
-    """Format 11 knew no facts by columns; a release of it cannot read a billing run."""
-    del connection
-
-
-def _know_statements(connection: Connection) -> None:
-    """Format 12 had no statements; a release of it cannot read facts about them."""
-    del connection
-
-
-def _know_subscriptions(connection: Connection) -> None:
-    """Format 13 had no customers and subscriptions; a release of it cannot read them."""
-    del connection
-
-
-def _know_deleted_products(connection: Connection) -> None:
-    """Format 14 had no product that was deleted; a release of it cannot read of one."""
-    del connection
-
-
-def _know_allowances(connection: Connection) -> None:
-    """Format 15 had no alert at a percentage, whose threshold a release of it misreads."""
-    del connection
-
-
-def _know_spend(connection: Connection) -> None:
-    """Format 16 had no alerts on spend; a release of it cannot read facts about them."""
-    del connection
-
-
-def _know_holds(connection: Connection) -> None:
-    """Format 17 had no holds; a release of it would draw what one keeps."""
-    del connection
-
-
-def _know_billing_periods(connection: Connection) -> None:
-    """Format 18 had no alert on billing periods; a release of it cannot read one."""
-    del connection
-
-
 STEPS: tuple[Migration, ...] = (
     _add_sealing,
+    # Format 2 could lack tables beside the log; on PostgreSQL, it had no schema.
     _keep,
-    _keep_segments,
+    # Format 3 had no table for segments; a release that knew none of it finds none.
+    _keep,
     _index_deliveries,
-    _keep_invoices,
+    # Format 5 settled an invoice once; a release that does cannot fold a second time.
+    _keep,
     _note_position,
     _keep_commits_by_position,
-    _know_corrections,
+    # Format 8 had a log whose time never goes back; a release of it cannot read one.
+    _keep,
     _hide_secrets_in_answers,
-    _know_prices,
-    _keep_facts_by_columns,
-    _know_statements,
-    _know_subscriptions,
-    _know_deleted_products,
-    _know_allowances,
-    _know_spend,
-    _know_holds,
-    _know_billing_periods,
+    # Format 10 had no products and prices; a release of it cannot read facts about them.
+    _keep,
+    # Format 11 knew no facts by columns; a release of it cannot read a billing run.
+    _keep,
+    # Format 12 had no statements; a release of it cannot read facts about them.
+    _keep,
+    # Format 13 had no customers and subscriptions; a release of it cannot read them.
+    _keep,
+    # Format 14 had no product that was deleted; a release of it cannot read of one.
+    _keep,
+    # Format 15 had no alert at a percentage, whose threshold a release of it misreads.
+    _keep,
+    # Format 16 had no alerts on spend; a release of it cannot read facts about them.
+    _keep,
+    # Format 17 had no holds; a release of it would draw what one keeps.
+    _keep,
+    # Format 18 had no alert on billing periods; a release of it cannot read one.
+    _keep,
 )
 """The step at index n leads from version n + 1 to version n + 2."""
 assert len(STEPS) + 1 == FORMAT_VERSION, "the last step leads to it"
