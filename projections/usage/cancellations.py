@@ -38,11 +38,7 @@ class Cancellations(msgspec.Struct, frozen=True, kw_only=True):
 
     def hold(self, events: np.ndarray) -> np.ndarray:
         """Return (bool) which events (int64 positions) were cancelled."""
-        if not len(self):
-            return np.zeros(len(events), bool)
-        at = np.minimum(np.searchsorted(self.event, events), len(self) - 1)
-        are_held: np.ndarray = self.event[at] == events
-        return are_held
+        return self.of_events(events).astype(bool)
 
     def of_events(self, events: np.ndarray) -> np.ndarray:
         """Return the cancellation of each event (int64 positions), 0 where it has none."""

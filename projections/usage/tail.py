@@ -135,14 +135,17 @@ class TailView(msgspec.Struct, frozen=True, kw_only=True):
 
     def are_cancelled(self, events: np.ndarray) -> np.ndarray:
         """Return (bool) which events (int64 positions) were cancelled in the tail."""
+        if len(events) <= self.cancellations or not self.cancellations:
+            return self.cancellations_of(events).astype(bool)
+        return np.isin(events, self.cancelled_events())
+
+    def cancellations_of(self, events: np.ndarray) -> np.ndarray:
+        """Return the cancellation in the tail of each event (int64 positions), or 0."""
         if not self.cancellations:
-            return np.zeros(len(events), bool)
-        later = self.position + 1
-        if len(events) <= self.cancellations:
-            at = [self.cancelled.get(event, later) for event in events.tolist()]
-            return np.array(at, np.int64) < later
-        are_cancelled: np.ndarray = np.isin(events, self.cancelled_events())
-        return are_cancelled
+            return np.zeros(len(events), np.int64)
+        at = [self.cancelled.get(event, 0) for event in events.tolist()]
+        found = np.array(at, np.int64)
+        return np.where(found <= self.position, found, 0)
 
     def cancelled_events(self) -> np.ndarray:
         """Return the positions (int64) of the events cancelled in the tail."""

@@ -124,12 +124,7 @@ class UsageView(msgspec.Struct, frozen=True, kw_only=True):
 
     def cancellations_of(self, events: np.ndarray) -> np.ndarray:
         """Return the cancellation of each event (int64 positions), 0 where it has none."""
-        found = np.zeros(len(events), np.int64)
-        if self.tail.cancellations:
-            known = self.tail.cancelled
-            in_tail = [known.get(event, 0) for event in events.tolist()]
-            found = np.array(in_tail, np.int64)
-            found[found > self.position] = 0
+        found = self.tail.cancellations_of(events)
         for run in self.runs:
             found = np.maximum(found, run.cancellations.of_events(events))
         return found
