@@ -14,6 +14,15 @@ END = (1 << 21) * HOUR
 LENGTHS = {EventTimeWindow.HOUR: HOUR, EventTimeWindow.DAY: DAY}
 
 
+def recorded_span(start: int, end: int) -> tuple[int, int]:
+    """Return the part of ``[start, end)`` in which something can be recorded.
+
+    That is not before 1970, and not after what a key can hold. Nothing lies in bounds
+    that are not ascending.
+    """
+    return max(start, 0), min(end, END)
+
+
 def floor_to(instant: int, length: int) -> int:
     """Return the start of the window of a length that holds an instant."""
     return instant - instant % length

@@ -29,7 +29,7 @@ from metering.store.positions import position_asked_for
 from projections.kernels.meters import MeterDefinition
 from projections.kernels.usage.series import Series
 from projections.usage.summaries import SummaryPart
-from projections.windows import END
+from projections.windows import recorded_span
 
 BESIDE = timedelta(hours=1)
 """How far beyond the bounds events are looked for that do not count."""
@@ -237,13 +237,13 @@ def explained_between(
     position = view.position
     if as_of is not None:
         position = position_asked_for(engine, as_of, position, "as_of")
+    low, high = recorded_span(start, end)
     usage = ExplainedUsage(
         engine=engine,
         view=view,
         series=Series(meter=found, customer=customer),
-        # Nothing is recorded before 1970 or after what a key can hold.
-        start=max(start, 0),
-        end=min(end, END),
+        start=low,
+        end=high,
         position=position,
     )
     return Explanation(usage, (start, end))

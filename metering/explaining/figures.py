@@ -20,6 +20,7 @@ from metering.meters.resources import MeterEventSummary
 from metering.statements.resources import Statement, StatementLine
 from metering.store.engine import Engine
 from projections.calendar import WindowUnit, windows_between
+from projections.kernels.statements import counted_span
 from projections.windows import DAY, END
 
 Figure = MeterEventSummary | StatementLine | AlertTriggered
@@ -75,9 +76,11 @@ def _line(engine: Engine, line: StatementLine) -> Explanation:
             code="figure_not_of_usage",
             param="figure",
         )
-    start, end = microseconds(line.period_start), microseconds(line.period_end)
-    if line.at is not None:
-        end = max(start, min(end, microseconds(line.at)))
+    start, end = counted_span(
+        microseconds(line.period_start),
+        microseconds(line.period_end),
+        None if line.at is None else microseconds(line.at),
+    )
     return explained_between(
         engine,
         meter=line.meter,

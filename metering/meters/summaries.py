@@ -13,7 +13,7 @@ from metering.store.engine import Engine
 from projections.kernels.meters import MeterDefinition
 from projections.kernels.usage.series import Series
 from projections.usage.summaries import GroupingWindow, Summary
-from projections.windows import END, floor_to
+from projections.windows import floor_to, recorded_span
 
 _WINDOWS_AT_MOST = 1_000_000
 
@@ -29,8 +29,7 @@ def event_summaries(
     start, end = span_of(asked.start_time, asked.end_time)
     customer, window = asked.customer, asked.value_grouping_window
     grouping = None if window is None else GroupingWindow(window)
-    # Nothing is recorded before 1970 or after what a key can hold.
-    low, high = max(start, 0), min(end, END)
+    low, high = recorded_span(start, end)
     if low < high:
         series = Series(meter=meter, customer=customer)
         summaries, position = engine.summaries.between(series, low, high, grouping)

@@ -26,7 +26,7 @@ from projections.kernels.meters import MeterDefinition
 from projections.kernels.statements import counted_span
 from projections.prices.queries import PriceQueries
 from projections.usage.view import UsageView
-from projections.windows import END, LENGTHS, ceil_to, floor_to
+from projections.windows import LENGTHS, ceil_to, floor_to, recorded_span
 
 CAUSES = pa.schema(
     [
@@ -177,8 +177,8 @@ class _LaterEntries:
 
     def causes(self, line: BilledLine, meter: MeterDefinition) -> Iterator[_Cause]:
         """Yield the entries that concern a line, in the order of the log."""
-        start, end = counted_span(line, self._content.at)
-        start, end = max(start, 0), min(end, END)
+        period = line.period_start, line.period_end
+        start, end = recorded_span(*counted_span(*period, self._content.at))
         if start >= end:
             return
         if meter.event_time_window is None:

@@ -22,9 +22,10 @@ from projections.kernels.rating.limbs import WHOLE_BOUND
 from projections.kernels.rating.quantities import ReadQuantities
 from projections.kernels.rating.rate_card import RateCard, Tariff
 from projections.kernels.rating.rating import rate
+from projections.kernels.statements import counted_span
 from projections.kernels.usage.series import Series
 from projections.usage.view import UsageView
-from projections.windows import END
+from projections.windows import recorded_span
 
 _DIGITS = len(str(WHOLE_BOUND)) - 1
 
@@ -54,9 +55,7 @@ def counted_units(
             assert line.quantity is not None, "the buyer said it"
             found.append(units_from_quantity(line.quantity))
             continue
-        end = line.end if at is None else min(line.end, at)
-        # Nothing is recorded before 1970 or after what a key can hold.
-        low, high = max(line.start, 0), min(end, END)
+        low, high = recorded_span(*counted_span(line.start, line.end, at))
         series = Series(meter=meters[meter_id], customer=customer)
         found.append(
             engine.summaries.units(view, series, low, high) if low < high else 0

@@ -71,15 +71,15 @@ def digest_of(content: StatementContent) -> str:
     return hashlib.sha256(_CANONICAL.encode(content)).hexdigest()
 
 
-def counted_span(line: BilledLine, at: int | None) -> tuple[int, int]:
+def counted_span(start: int, end: int, at: int | None) -> tuple[int, int]:
     """Return the span ``[start, end)`` of which a line counts usage.
 
     Args:
-        line: of a statement.
-        at: where its usage stops to count; None is the period's end.
+        start: of its period.
+        end: of its period.
+        at: where usage stops to count; None is the period's end.
     """
-    end = line.period_end if at is None else min(line.period_end, at)
-    return line.period_start, max(end, line.period_start)
+    return start, end if at is None else max(start, min(end, at))
 
 
 def doubly_stated(
@@ -98,9 +98,9 @@ def doubly_stated(
     for other in others:
         known = other.content
         for line in known.lines:
-            start, end = counted_span(line, known.at)
+            start, end = counted_span(line.period_start, line.period_end, known.at)
             for own in lines:
-                own_start, own_end = counted_span(own, at)
+                own_start, own_end = counted_span(own.period_start, own.period_end, at)
                 if start < own_end and own_start < end and _is_same(own, line):
                     return other, own
     return None

@@ -19,7 +19,7 @@ from projections.scans.reaggregation.question import Question, measure_of
 from projections.scans.recorded import RecordedEvents
 from projections.usage.everyone.usage import usage
 from projections.usage.view import UsageView
-from projections.windows import END
+from projections.windows import recorded_span
 
 # To ask about each of so many customers costs more than to ask about all.
 _CUSTOMERS_NAMED = 1_000
@@ -81,8 +81,7 @@ def _measured(
     planned: Sequence[tuple[str, PlannedLine]],
 ) -> pa.Array:
     """Return what lines of one period measure; null where that is too large."""
-    # Nothing is recorded before 1970 or after what a key can hold.
-    start, end = max(span[0], 0), min(span[1], END)
+    start, end = recorded_span(*span)
     if start >= end:
         return pa.repeat(pa.scalar(0, QUANTITY), len(planned))
     meters: dict[str, MeterDefinition] = {}
