@@ -222,6 +222,16 @@ def decode(body: bytes) -> pa.RecordBatch:
     return batch
 
 
+def rows_table(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
+    """Return rows as a table."""
+    columns = zip(*rows, strict=True) if rows else ([] for _ in schema)
+    arrays = [
+        pa.array(column, declared.type)
+        for column, declared in zip(columns, schema, strict=True)
+    ]
+    return pa.table(arrays, schema=schema)
+
+
 def numbers_of(column: pa.Array) -> np.ndarray:
     """View a column of numbers without nulls.
 

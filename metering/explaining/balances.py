@@ -7,7 +7,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from ledger.commits import read_head
-from ledger.usage.columns import TIMESTAMP
+from ledger.usage.columns import TIMESTAMP, rows_table
 from metering.arguments.clock import microseconds
 from metering.credits.resources import (
     CreditBalanceSummary,
@@ -97,12 +97,7 @@ class BalanceExplanation:
             )
             for each in self._made
         ]
-        columns = list(zip(*rows, strict=True)) or [()] * len(TRANSACTIONS)
-        arrays = [
-            pa.array(column, field.type)
-            for column, field in zip(columns, TRANSACTIONS, strict=True)
-        ]
-        table = pa.table(arrays, schema=TRANSACTIONS)
+        table = rows_table(rows, TRANSACTIONS)
         return table.to_reader(max_chunksize=_ROWS_AT_A_TIME)
 
 

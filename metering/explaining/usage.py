@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from ledger.facts.meters import Formula
 from ledger.records.refusals import WINDOW, Refusals
-from ledger.usage.columns import TIMESTAMP, column_of
+from ledger.usage.columns import TIMESTAMP, column_of, rows_table
 from metering.explaining.reading import RECORDED, series_events, series_times
 from metering.store.engine import Engine
 from projections.kernels.usage.aggregates import aggregate, units_of_total
@@ -187,15 +187,17 @@ class ExplainedUsage(msgspec.Struct, frozen=True, kw_only=True):
             found = Refusals(connection).between(
                 meter.meter_id, self.start, self.end, livemode=livemode
             )
-        columns = [
-            [start for start, _ in found],
-            [start + WINDOW for start, _ in found],
-            [each.code for _, each in found],
-            [each.error_count for _, each in found],
-            [each.samples[0][0] if each.samples else None for _, each in found],
+        rows = [
+            (
+                start,
+                start + WINDOW,
+                each.code,
+                each.error_count,
+                each.samples[0][0] if each.samples else None,
+            )
+            for start, each in found
         ]
-        types = zip(columns, REFUSED.types, strict=True)
-        return pa.table([pa.array(*each) for each in types], schema=REFUSED)
+        return rows_table(rows, REFUSED)
 
     def _recorded_at(self, cancellations: np.ndarray) -> np.ndarray:
         """Return when cancellations count as recorded (int64)."""

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from ledger.facts.holds import CreditHoldSettled
+from ledger.usage.columns import rows_table
 from metering.arguments.arrow_types import is_text, require_type, texts_of
 from metering.arguments.refusals import invalid, missing
 from metering.arguments.schema import checked
@@ -82,19 +83,11 @@ class _HoldsTally:
 
     def receipt(self) -> SettlementsReceipt:
         rows = sorted(self.rejections)
-        columns = [*zip(*rows, strict=True)] if rows else [()] * len(REJECTIONS)
-        table = pa.table(
-            [
-                pa.array(each, one.type)
-                for each, one in zip(columns, REJECTIONS, strict=True)
-            ],
-            schema=REJECTIONS,
-        )
         return SettlementsReceipt(
             settled=self.settled,
             repeated=self.repeated,
             rejected=len(rows),
-            rejections=table,
+            rejections=rows_table(rows, REJECTIONS),
         )
 
 

@@ -13,13 +13,12 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from ledger.facts.statements import BilledLine, StatementContent
-from ledger.usage.columns import TIMESTAMP
+from ledger.usage.columns import TIMESTAMP, rows_table
 from ledger.usage.quantities import QUANTITY, shortest
 from metering.bodies import ResourceObject
 from metering.statements.lines import billed_lines, counted_units
 from metering.statements.plans import PlannedLine
 from metering.statements.resources import Statement
-from metering.statements.tables import table_of
 from metering.store.engine import Engine
 from metering.usage.listing import EventQuery, RecordedEvent, recorded_events
 from projections.kernels.meters import MeterDefinition
@@ -141,7 +140,7 @@ def drift_of(
             )
             for line, now in zip(content.lines, today, strict=True)
         ),
-        causes=table_of(CAUSES, causes),
+        causes=rows_table(causes, CAUSES),
     )
 
 

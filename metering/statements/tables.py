@@ -1,14 +1,14 @@
 """Arrow tables of statements, and of what is reported of them."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 
-from ledger.usage.columns import TIMESTAMP
+from ledger.usage.columns import TIMESTAMP, rows_table
 from ledger.usage.quantities import QUANTITY, shortest
 from metering.arguments.times import time_of
 from projections.kernels.rating.rating import TIER
@@ -74,7 +74,7 @@ def lines_table(records: Iterable[StatementRecord]) -> pa.Table:
             )
             for number, line in enumerate(content.lines)
         ]
-    return table_of(LINES, rows)
+    return rows_table(rows, LINES)
 
 
 def plain_rows(table: pa.Table) -> list[dict[str, Any]]:
@@ -94,15 +94,3 @@ def _plain(value: object) -> object:
             return f"{shortest(value):f}"
         case _:
             return value
-
-
-def table_of(schema: pa.Schema, rows: Sequence[Iterable[object]]) -> pa.Table:
-    """Return rows as a table."""
-    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
-    return pa.table(
-        [
-            pa.array(column, field.type)
-            for column, field in zip(columns, schema, strict=True)
-        ],
-        schema=schema,
-    )

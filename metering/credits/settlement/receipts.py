@@ -1,11 +1,13 @@
 """What a billing run and a reinstatement report: on their way, and when they are done."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import NamedTuple
 
 import pyarrow as pa
+
+from ledger.usage.columns import rows_table
 
 REJECTIONS = pa.schema(
     [
@@ -146,13 +148,3 @@ def rejections_table(rejections: Iterable[InvoiceRejection]) -> pa.Table:
     """Return rejections in the order of the rows."""
     ordered = sorted(rejections, key=attrgetter("row"))
     return rows_table(ordered, REJECTIONS)
-
-
-def rows_table(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
-    """Return rows as a table."""
-    columns = zip(*rows, strict=True) if rows else ([] for _ in schema)
-    arrays = [
-        pa.array(column, declared.type)
-        for column, declared in zip(columns, schema, strict=True)
-    ]
-    return pa.table(arrays, schema=schema)

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from ledger.facts.credits import CreditsReinstated
 from ledger.sealing import StepCallback
+from ledger.usage.columns import rows_table
 from metering.credits.invoices import (
     SETTLED_INVOICE,
     check_invoice_id,
@@ -21,7 +22,6 @@ from metering.credits.settlement.receipts import (
     InvoiceRejection,
     ReinstatementReceipt,
     rejections_table,
-    rows_table,
 )
 from metering.credits.settlement.sources import read_names
 from metering.credits.transactions import id_of

@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 
 from ledger.usage.arrow import compute as pc
+from ledger.usage.columns import rows_table
 from metering.credits.settlement.commits import BatchDraws, Settled
 from metering.credits.settlement.invoices import InvoiceBatch
-from metering.credits.settlement.receipts import TRANSACTIONS, rows_table
+from metering.credits.settlement.receipts import TRANSACTIONS
 from metering.credits.transactions import id_prefix
 from projections.credits.spendable import Spendable
 from projections.kernels.credits.timeline import TransactionKind

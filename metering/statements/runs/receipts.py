@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from ledger.usage.columns import TIMESTAMP
-from metering.statements.tables import table_of
+from ledger.usage.columns import TIMESTAMP, rows_table
 
 STATED = pa.schema(
     [
@@ -92,6 +91,6 @@ class StatementsTally:
             repeated=self.repeated,
             rejected=len(self.not_stated),
             position=position,
-            statements=table_of(STATED, self.stated),
-            rejections=table_of(NOT_STATED, self.not_stated),
+            statements=rows_table(self.stated, STATED),
+            rejections=rows_table(self.not_stated, NOT_STATED),
         )
