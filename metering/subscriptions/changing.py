@@ -1,6 +1,6 @@
 """What a subscription becomes by a request to change it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,11 +23,10 @@ from metering.subscriptions.beginning import SECOND, future
 from metering.subscriptions.ending import cancellation_of, planned_end
 from metering.subscriptions.item_terms import (
     ItemParams,
-    check_currency,
     check_swap,
     check_together,
     new_terms,
-    recurring_price,
+    payable_price,
 )
 from metering.subscriptions.requests import (
     SubscriptionItemChangeParams,
@@ -56,14 +55,14 @@ class Change:
         asked: the request.
         seen: the prices.
         now: the present instant.
-        new_item_id: makes the id of an item.
+        new_id: makes the id of a resource, given its prefix.
     """
 
     known: SubscriptionDefinition
     asked: SubscriptionUpdate
     seen: PriceQueries
     now: int
-    new_item_id: Callable[[], str]
+    new_id: Callable[[str], str]
 
     def updated(self, params: ItemParams | None = None) -> SubscriptionUpdated | None:
         """Return the fact of the change; None where it changes nothing.
@@ -82,7 +81,7 @@ class Change:
         before = unchanged(known, self.now)
         changes: dict[str, Any] = self._of_the_record()
         if asked.items:
-            changes["items"] = self._items(params)
+            changes["items"] = self._items(before.items, params)
         changes |= self._phases(status)
         wanted = replace(before, **changes)
         if status is not SubscriptionStatus.CANCELED:
@@ -124,16 +123,15 @@ class Change:
             changes["cancellation"] = cancellation_of(details, known.cancellation)
         return changes
 
-    def _items(self, params: ItemParams | None) -> tuple[ItemTerms, ...]:
-        items = {each.item_id: item_terms(each) for each in self._live()}
+    def _items(
+        self, before: Sequence[ItemTerms], params: ItemParams | None
+    ) -> tuple[ItemTerms, ...]:
+        items = {each.item_id: each for each in before}
         for number, given in enumerate(self.asked.items):
             self._change_item(items, given, params or ItemParams.of_list(number))
         changed = tuple(items.values())
         check_together(changed, self.known.billing_mode)
         return changed
-
-    def _live(self) -> tuple[Any, ...]:
-        return self.known.items_at(self.now)
 
     def _change_item(
         self,
@@ -159,15 +157,10 @@ class Change:
         price_id = given.get("price")
         if price_id is None:
             raise missing(params("price"))
-        price = recurring_price(self.seen, price_id, params)
-        check_currency(price, self.known.currency, params)
-        return new_terms(
-            price,
-            self.new_item_id(),
-            given.get("quantity"),
-            _pairs(given),
-            params,
-        )
+        price = payable_price(self.seen, price_id, self.known.currency, params)
+        metadata = merge_metadata({}, given.get("metadata"))
+        item_id, quantity = self.new_id("si"), given.get("quantity")
+        return new_terms(price, item_id, quantity, metadata, params)
 
     def _swapped(
         self, terms: ItemTerms, given: SubscriptionItemChangeParams, params: ItemParams
@@ -177,12 +170,11 @@ class Change:
         before = price_of(self.seen, terms.price_id)
         price, quantity = before, given.get("quantity")
         if price_id != terms.price_id:
-            price = recurring_price(self.seen, price_id, params)
-            check_currency(price, self.known.currency, params)
+            price = payable_price(self.seen, price_id, self.known.currency, params)
             check_swap(before, price, params)
         if quantity is None:
             quantity = terms.quantity
-        metadata = merge_metadata(terms.metadata, _pairs(given))
+        metadata = merge_metadata(terms.metadata, given.get("metadata") or {})
         return new_terms(price, terms.item_id, quantity, metadata, params)
 
     def _phases(self, status: SubscriptionStatus) -> dict[str, Any]:
@@ -284,7 +276,3 @@ def _check_past(asked: SubscriptionUpdate) -> None:
                 " metadata.",
                 param=name,
             )
-
-
-def _pairs(given: SubscriptionItemChangeParams) -> Mapping[str, Any]:
-    return given.get("metadata") or {}

@@ -93,7 +93,8 @@ def _items(
     for number, (given, price) in enumerate(zip(asked.items, prices, strict=True)):
         params = ItemParams.of_list(number)
         check_currency(price, currency, params)
-        quantity, metadata = given.get("quantity"), given.get("metadata") or {}
+        metadata = merge_metadata({}, given.get("metadata"))
+        quantity = given.get("quantity")
         items.append(new_terms(price, new_id("si"), quantity, metadata, params))
     return tuple(items)
 

@@ -3,12 +3,11 @@
 The sentences with a full stop are Stripe's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ledger.facts.prices import RecurringTerms, UsageType
 from ledger.facts.subscriptions import BillingMode, ItemTerms
-from metering.arguments.metadata import merge_metadata
 from metering.errors import InvalidRequestError
 from metering.prices.writing import price_of
 from projections.kernels.prices import PriceDefinition
@@ -63,6 +62,20 @@ def recurring_price(
     return price
 
 
+def payable_price(
+    seen: PriceQueries, price_id: object, currency: str, params: ItemParams
+) -> PriceDefinition:
+    """Return an active, recurring price that can be paid in a currency, by its id.
+
+    Raises:
+        ResourceMissingError: there is no such price.
+        InvalidRequestError: it is inactive, paid once, or in other currencies.
+    """
+    price = recurring_price(seen, price_id, params)
+    check_currency(price, currency, params)
+    return price
+
+
 def check_currency(price: PriceDefinition, currency: str, params: ItemParams) -> None:
     """Check that a price can be paid in a currency.
 
@@ -82,7 +95,7 @@ def new_terms(
     price: PriceDefinition,
     item_id: str,
     quantity: int | None,
-    metadata: Mapping[str, str | None],
+    metadata: dict[str, str],
     params: ItemParams,
 ) -> ItemTerms:
     """Return what an item of a price is.
@@ -113,7 +126,7 @@ def new_terms(
         quantity=quantity,
         interval=terms.interval,
         interval_count=terms.interval_count,
-        metadata=merge_metadata({}, metadata),
+        metadata=metadata,
     )
 
 

@@ -21,10 +21,9 @@ from metering.subscriptions.item_requests import (
 )
 from metering.subscriptions.item_terms import (
     ItemParams,
-    check_currency,
     check_together,
     new_terms,
-    recurring_price,
+    payable_price,
 )
 from metering.subscriptions.requests import (
     PaymentBehaviorName,
@@ -92,10 +91,8 @@ class SubscriptionItems:
             known = living_subscription(
                 seen, asked.subscription, writing.now, "subscription"
             )
-            wanted = recurring_price(
-                PriceQueries(writing.connection), asked.price, params
-            )
-            check_currency(wanted, known.currency, params)
+            prices = PriceQueries(writing.connection)
+            wanted = payable_price(prices, asked.price, known.currency, params)
             pairs = merge_metadata({}, asked.metadata or None)
             item = new_terms(wanted, item_id, asked.quantity, pairs, params)
             others = [item_terms(each) for each in known.items_at(writing.now)]
@@ -277,7 +274,7 @@ class SubscriptionItems:
             asked=SubscriptionUpdate(items=[change]),
             seen=PriceQueries(writing.connection),
             now=writing.now,
-            new_item_id=lambda: self._engine.new_id("si"),
+            new_id=self._engine.new_id,
         )
         return wanted.updated(ItemParams())
 

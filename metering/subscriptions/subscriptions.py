@@ -215,7 +215,7 @@ class Subscriptions:
                 asked=asked,
                 seen=PriceQueries(writing.connection),
                 now=writing.now,
-                new_item_id=lambda: self._engine.new_id("si"),
+                new_id=self._engine.new_id,
             )
             updated = change.updated()
             if updated is not None:
