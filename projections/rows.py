@@ -1,4 +1,4 @@
-"""Pages: which rows of many a list shows."""
+"""Lists: which rows of many are asked for, and which of them a page shows."""
 
 from __future__ import annotations
 
@@ -9,9 +9,27 @@ import msgspec
 
 if TYPE_CHECKING:
     # Requests name pages, and the help of commands is written without a database.
-    from sqlalchemy import Connection, Row, Select, Table
+    from sqlalchemy import Column, Connection, Row, Select, Table
 
 PagedT = TypeVar("PagedT")
+
+
+def compared(wanted: Select[Any], *conditions: tuple[Any, Any]) -> Select[Any]:
+    """Add the conditions that columns have values; of None there is none."""
+    for column, value in conditions:
+        if value is not None:
+            wanted = wanted.where(column == value)
+    return wanted
+
+
+def within_bounds(
+    wanted: Select[Any], column: Column[int], bounds: tuple[int, int] | None
+) -> Select[Any]:
+    """Add the condition that a column is in ``[start, end)``; of None there is none."""
+    if bounds is None:
+        return wanted
+    start, end = bounds
+    return wanted.where(column >= start, column < end)
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from projections.customers.tables import CUSTOMERS, customer
 from projections.kernels.customers import CustomerDefinition
-from projections.rows import Page
+from projections.rows import Page, compared, within_bounds
 
 _CUSTOMERS = select(customer)
 _CUSTOMER = _CUSTOMERS.where(customer.c.customer_id == bindparam("customer_id"))
@@ -38,11 +38,7 @@ class CustomerQueries:
     def customers(self, wanted: CustomerFilter, page: Page) -> list[CustomerDefinition]:
         """Return a page of customers that are not deleted, newest first."""
         statement = _CUSTOMERS.where(customer.c.is_deleted == 0)
-        if wanted.email is not None:
-            statement = statement.where(customer.c.email == wanted.email)
-        if wanted.created is not None:
-            start, end = wanted.created
-            created = customer.c.created
-            statement = statement.where(created >= start, created < end)
+        statement = compared(statement, (customer.c.email, wanted.email))
+        statement = within_bounds(statement, customer.c.created, wanted.created)
         rows = page.read(self.connection, customer, statement)
         return [CUSTOMERS.read(row) for row in rows]

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from ledger.database.bulk import is_among
 from ledger.database.rows import RowsByKey
 from projections.kernels.prices import PriceDefinition, ProductDefinition
 from projections.prices.tables import PRODUCTS, price, product, read_price
-from projections.rows import Page
+from projections.rows import Page, compared, within_bounds
 
 _PRODUCTS = select(product).where(product.c.deleted == 0)
 _PRODUCT = select(product).where(product.c.product_id == bindparam("product_id"))
@@ -85,14 +84,14 @@ class PriceQueries:
             statement = statement.where(
                 is_among(self.connection, product.c.product_id, list(wanted.ids))
             )
-        statement = _compared(
+        statement = compared(
             statement,
             (product.c.active, _flag(wanted.active)),
             (product.c.shippable, _flag(wanted.shippable)),
             (product.c.type, wanted.type),
             (product.c.url, wanted.url),
         )
-        statement = _within(statement, product.c.created, wanted.created)
+        statement = within_bounds(statement, product.c.created, wanted.created)
         rows = page.read(self.connection, product, statement)
         return [PRODUCTS.read(row) for row in rows]
 
@@ -139,7 +138,7 @@ class PriceQueries:
             statement = statement.where(
                 interval.is_not(None) if wanted.is_recurring else interval.is_(None)
             )
-        statement = _compared(
+        statement = compared(
             statement,
             (price.c.active, _flag(wanted.active)),
             (price.c.currency, wanted.currency),
@@ -148,27 +147,10 @@ class PriceQueries:
             (price.c.usage_type, wanted.usage_type),
             (price.c.meter_id, wanted.meter_id),
         )
-        statement = _within(statement, price.c.created, wanted.created)
+        statement = within_bounds(statement, price.c.created, wanted.created)
         rows = page.read(self.connection, price, statement)
         return [read_price(row) for row in rows]
 
 
 def _flag(wanted: object) -> int | None:
     return None if wanted is None else int(bool(wanted))
-
-
-def _compared(statement: Select[Any], *conditions: tuple[Any, Any]) -> Select[Any]:
-    """Add the conditions that columns have values; of None there is none."""
-    for column, value in conditions:
-        if value is not None:
-            statement = statement.where(column == value)
-    return statement
-
-
-def _within(
-    statement: Select[Any], created: Any, bounds: tuple[int, int] | None
-) -> Select[Any]:
-    if bounds is None:
-        return statement
-    start, end = bounds
-    return statement.where(created >= start, created < end)

@@ -12,7 +12,7 @@ from projections.kernels.subscriptions.definitions import SubscriptionDefinition
 from projections.kernels.subscriptions.schedule import (
     SubscriptionStatus,
 )
-from projections.rows import Page
+from projections.rows import Page, compared, within_bounds
 from projections.subscriptions.tables import (
     read_subscription,
     subscription,
@@ -92,24 +92,21 @@ class SubscriptionQueries:
         self, wanted: SubscriptionFilter, page: Page
     ) -> list[SubscriptionDefinition]:
         """Return a page of subscriptions, newest first."""
-        statement = _SUBSCRIPTIONS
         columns = subscription.c
-        if wanted.customer is not None:
-            statement = statement.where(columns.customer == wanted.customer)
+        statement = compared(
+            _SUBSCRIPTIONS,
+            (columns.customer, wanted.customer),
+            (columns.collection_method, wanted.collection_method),
+        )
         if wanted.price_id is not None:
             with_price = select(subscription_item.c.subscription_id).where(
                 subscription_item.c.price_id == wanted.price_id
             )
             statement = statement.where(columns.subscription_id.in_(with_price))
-        if wanted.collection_method is not None:
-            method = columns.collection_method
-            statement = statement.where(method == wanted.collection_method)
         if wanted.statuses is not None:
             conditions = [_has_status(each, wanted.instant) for each in wanted.statuses]
             statement = statement.where(or_(false(), *conditions))
-        if wanted.created is not None:
-            start, end = wanted.created
-            statement = statement.where(columns.created >= start, columns.created < end)
+        statement = within_bounds(statement, columns.created, wanted.created)
         rows = page.read(self.connection, subscription, statement)
         return [read_subscription(row) for row in rows]
 
