@@ -7,7 +7,7 @@ from types import MappingProxyType, ModuleType, NoneType
 from typing import Any, Generic, TypeVar, get_args
 
 import msgspec
-from sqlalchemy import Column, Connection, Row, Select, Table, tuple_
+from sqlalchemy import Column, Connection, Row, Select, Table, select, tuple_
 
 from ledger.errors import StoreDamagedError
 
@@ -109,6 +109,18 @@ def damaged_value(
 def missing_row(table: Table, key: object) -> StoreDamagedError:
     """Return the error of a row that others name, and that is not there."""
     return StoreDamagedError(f"table {table.name}", f"the row {key!r} is missing")
+
+
+def row_of(connection: Connection, column: Column[str], key: str) -> Row[Any]:
+    """Return the row of a column's table that has a key there.
+
+    Raises:
+        StoreDamagedError: it is missing, which no store deletes.
+    """
+    row = connection.execute(select(column.table).where(column == key)).first()
+    if row is None:
+        raise missing_row(column.table, key)
+    return row
 
 
 class RowFormat(Generic[ValueT]):

@@ -1,7 +1,6 @@
 """The table of customers, and how facts fold into it."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -14,7 +13,6 @@ from sqlalchemy import (
     Table,
     Text,
     insert,
-    select,
     update,
 )
 
@@ -22,8 +20,8 @@ from ledger.database.rows import (
     FLAG,
     RowFormat,
     enum_codec,
-    missing_row,
     packed_codec,
+    row_of,
 )
 from ledger.facts.customers import (
     CustomerCreated,
@@ -95,11 +93,7 @@ CUSTOMER_FOLD = TableFold(tables=(customer,), fold=fold_customers)
 
 
 def _customer(connection: Connection, customer_id: str) -> CustomerDefinition:
-    is_it: Any = customer.c.customer_id == customer_id
-    row = connection.execute(select(customer).where(is_it)).first()
-    if row is None:
-        raise missing_row(customer, customer_id)
-    return CUSTOMERS.read(row)
+    return CUSTOMERS.read(row_of(connection, customer.c.customer_id, customer_id))
 
 
 def _keep(connection: Connection, changed: CustomerDefinition) -> None:

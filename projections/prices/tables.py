@@ -15,7 +15,6 @@ from sqlalchemy import (
     Table,
     Text,
     insert,
-    select,
     text,
     update,
 )
@@ -25,8 +24,8 @@ from ledger.database.rows import (
     RowFormat,
     damaged_value,
     enum_codec,
-    missing_row,
     packed_codec,
+    row_of,
 )
 from ledger.facts.prices import (
     CurrencyAmounts,
@@ -153,7 +152,9 @@ def fold_products(connection: Connection, facts: Sequence[RecordedFact]) -> None
                 connection.execute(insert(product), row)
             case ProductUpdated() | ProductDeleted():
                 is_it = product.c.product_id == fact.product_id
-                known = PRODUCTS.read(_row(connection, product, is_it, fact.product_id))
+                known = PRODUCTS.read(
+                    row_of(connection, product.c.product_id, fact.product_id)
+                )
                 changed = (
                     product_deleted(known, fact)
                     if isinstance(fact, ProductDeleted)
@@ -175,7 +176,7 @@ def fold_prices(connection: Connection, facts: Sequence[RecordedFact]) -> None:
                 connection.execute(insert(price), row)
             case PriceUpdated():
                 is_it = price.c.price_id == fact.price_id
-                known = read_price(_row(connection, price, is_it, fact.price_id))
+                known = read_price(row_of(connection, price.c.price_id, fact.price_id))
                 changed = _named(price_updated(known, fact))
                 connection.execute(update(price).where(is_it).values(changed))
             case _:
@@ -196,11 +197,4 @@ def _named(definition: PriceDefinition) -> dict[str, Any]:
             "usage_type": terms.usage_type.value,
             "meter_id": terms.meter_id,
         }
-    return row
-
-
-def _row(connection: Connection, table: Table, is_it: Any, key: str) -> Row[Any]:
-    row = connection.execute(select(table).where(is_it)).first()
-    if row is None:
-        raise missing_row(table, key)
     return row

@@ -15,7 +15,6 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
-    select,
     update,
 )
 
@@ -25,8 +24,8 @@ from ledger.database.rows import (
     RowFormat,
     damaged_value,
     enum_codec,
-    missing_row,
     packed_codec,
+    row_of,
 )
 from ledger.facts.subscriptions import (
     BillingMode,
@@ -147,13 +146,12 @@ def _insert(connection: Connection, made: Sequence[SubscriptionDefinition]) -> N
 
 def _change(connection: Connection, fact: SubscriptionChange, recorded_at: int) -> None:
     subscription_id = fact.subscription_id
-    is_it = subscription.c.subscription_id == subscription_id
-    row = connection.execute(select(subscription).where(is_it)).first()
-    if row is None:
-        raise missing_row(subscription, subscription_id)
-    known = read_subscription(row)
+    known = read_subscription(
+        row_of(connection, subscription.c.subscription_id, subscription_id)
+    )
     changed = subscription_changed(known, fact, recorded_at)
     values = SUBSCRIPTIONS.named(changed) | _listed_by(changed)
+    is_it = subscription.c.subscription_id == subscription_id
     connection.execute(update(subscription).where(is_it).values(values))
     if changed.items != known.items:
         of_it = subscription_item.c.subscription_id == subscription_id
