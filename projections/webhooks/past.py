@@ -209,9 +209,7 @@ class Past:
         found = StatementQueries(self.connection).statement(statement_id)
         if found is None:
             raise missing_row(statement_table, statement_id)
-        is_void = any(
-            position <= at for position, *_ in self._changes(statement_id, at)
-        )
+        is_void = any(self._changes(statement_id, at))
         return found if is_void else replace(found, voided_at=None)
 
     def customer(self, customer_id: str, at: int) -> CustomerDefinition:
