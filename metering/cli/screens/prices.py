@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import metering
@@ -50,9 +50,7 @@ def price_columns(
     m: metering.Metering, shown: Sequence[metering.Price]
 ) -> list[Column[metering.Price]]:
     """Return the columns of prices; the last one is the id."""
-    names = {
-        each: m.products.retrieve(each).name for each in {p.product for p in shown}
-    }
+    names = product_names(m, shown)
     event_names = _event_names(m, shown)
     columns: list[Column[metering.Price]] = [
         Column("product", lambda price: names[price.product]),
@@ -63,6 +61,14 @@ def price_columns(
     if any(each.lookup_key for each in shown):
         columns.insert(-1, Column("lookup key", lambda price: price.lookup_key))
     return columns
+
+
+def product_names(
+    m: metering.Metering, prices: Iterable[metering.Price]
+) -> dict[str, str]:
+    """Return the names of the products of some prices, by id."""
+    products = {price.product for price in prices}
+    return {each: m.products.retrieve(each).name for each in products}
 
 
 def tier_columns(currency: str) -> list[Column[Mapping[str, Any]]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import metering
+from metering.cli.screens.prices import product_names
 from metering.cli.screens.screen import Cell, Column
 from metering.cli.screens.text import moment, number
 
@@ -71,8 +72,7 @@ def subscription_columns(
 def _product_names(
     m: metering.Metering, shown: Sequence[metering.Subscription]
 ) -> dict[str, str]:
-    products = {item.price.product for each in shown for item in each.items.data}
-    return {each: m.products.retrieve(each).name for each in products}
+    return product_names(m, (item.price for each in shown for item in each.items.data))
 
 
 def _item(item: metering.SubscriptionItem, names: Mapping[str, str]) -> str:
