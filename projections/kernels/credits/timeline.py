@@ -137,7 +137,7 @@ def late_transactions(
     """Yield the transactions of what holds returned to grants that were over."""
     for move in moves:
         grant, hold = grants[move.grant_position], move.hold
-        if move.is_return and grant.end is not None and grant.end < move.place:
+        if move.is_return and grant.is_over(*move.place):
             positions = [part.grant_position for part in hold.parts]
             yield CreditTransaction(
                 kind=TransactionKind.RETURNED_LATE,
