@@ -1,7 +1,7 @@
 """Crossings of series whose events replace each other, found event by event."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 
@@ -9,11 +9,9 @@ from ledger.facts.alerts import Recurrence, UsageAlertTriggered
 from projections.alerts.queries import Fired
 from projections.alerts.questions import UsageQuestion, window_finder
 from projections.alerts.rows import OrderedRows, PendingRows
-from projections.calendar import Windows
 from projections.kernels.alerts.book import Watch
 from projections.kernels.alerts.replay import UsageReplay
 from projections.kernels.usage.decimals import numbers_of_words
-from projections.kernels.usage.lasts import Lasts
 from projections.kernels.usage.series import Series
 from projections.usage.summaries import Summaries
 from projections.usage.view import UsageView
@@ -44,7 +42,7 @@ def replayed(
     by_customer: dict[str | None, list[Watch]] = defaultdict(list)
     for watch in watches:
         by_customer[watch.alert.customer].append(watch)
-    windows = question.windows(rows.time_span())
+    window_of = window_finder(question.windows(rows.time_span()))
     ordered = rows.in_order()
     order = np.argsort(ordered.customer, kind="stable")
     codes = ordered.customer[order]
@@ -56,49 +54,71 @@ def replayed(
             asked = [w for w in asked if (w.after, customer, None) not in fired]
         if asked:
             of_customer = ordered.pick(order[start:end])
-            series = Series(meter=question.meter, customer=customer)
-            replay = _Replaying(question, series, asked, windows)
-            replay.begin(_events_before(summaries, view, series, of_customer))
-            yield from replay.triggers(of_customer, fired)
+            replay = replay_of(question, window_of)
+            begin_replay(
+                replay,
+                Series(meter=question.meter, customer=customer),
+                view,
+                summaries,
+                are_events=bool(of_customer.is_event.all()),
+            )
+            replaying = _Replaying(question, customer, asked, replay)
+            yield from replaying.triggers(of_customer, fired)
 
 
-def _events_before(
-    summaries: Summaries, view: UsageView, series: Series, rows: OrderedRows
-) -> Lasts:
-    """Return the events that may count, or count again."""
-    if rows.is_event.all():
-        return summaries.standing(view, series)
-    # A cancellation may bring back an event that cells do not know.
-    return summaries.every_event(view, series)
+def replay_of(
+    question: UsageQuestion, window_of: Callable[[int], int | None]
+) -> UsageReplay:
+    """Return a replay of usage that begins with none."""
+    window = question.meter.event_time_window
+    return UsageReplay(
+        formula=question.meter.formula,
+        cell_length=None if window is None else LENGTHS[window],
+        window_of=window_of,
+    )
+
+
+def begin_replay(
+    replay: UsageReplay,
+    series: Series,
+    view: UsageView,
+    summaries: Summaries,
+    *,
+    are_events: bool,
+) -> None:
+    """Add the events before that may count, or count again after a cancellation.
+
+    Args:
+        replay: of the series.
+        series: of usage.
+        view: of usage.
+        summaries: reads the events.
+        are_events: whether no cancellation follows. One may bring back an event that
+            cells do not know.
+    """
+    read = summaries.standing if are_events else summaries.every_event
+    events = read(view, series)
+    for position, timestamp, units in zip(
+        events.position.tolist(),
+        events.timestamp.tolist(),
+        numbers_of_words(events.words),
+        strict=True,
+    ):
+        replay.add(position, timestamp, units)
 
 
 class _Replaying:
     def __init__(
         self,
         question: UsageQuestion,
-        series: Series,
+        customer: str,
         watches: Sequence[Watch],
-        windows: Windows | None,
+        replay: UsageReplay,
     ) -> None:
-        window = question.meter.event_time_window
         self._question = question
-        self._customer = series.customer
+        self._customer = customer
         self._watches = watches
-        self._window_of = window_finder(windows)
-        self._replay = UsageReplay(
-            formula=question.meter.formula,
-            cell_length=None if window is None else LENGTHS[window],
-            window_of=self._window_of,
-        )
-
-    def begin(self, events: Lasts) -> None:
-        for position, timestamp, units in zip(
-            events.position.tolist(),
-            events.timestamp.tolist(),
-            numbers_of_words(events.words),
-            strict=True,
-        ):
-            self._replay.add(position, timestamp, units)
+        self._replay = replay
 
     def triggers(
         self, rows: OrderedRows, fired: Collection[Fired]
@@ -122,7 +142,7 @@ class _Replaying:
                 self._replay.cancel(event, timestamp, units)
                 continue
             self._replay.add(position, timestamp, units)
-            window = self._window_of(timestamp)
+            window = self._replay.window_of(timestamp)
             usage = self._replay.usage(window)
             for watch, threshold in thresholds:
                 key = watch.after, self._customer, window

@@ -6,7 +6,7 @@ replace each other, they are replayed one by one.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,20 +14,18 @@ import numpy as np
 
 from projections.alerts.groups import GroupKey, Groups, usage_before
 from projections.alerts.questions import UsageQuestion, window_finder
+from projections.alerts.replays import begin_replay, replay_of
 from projections.alerts.rows import PendingRows
 from projections.calendar import Windows
-from projections.kernels.alerts.replay import UsageReplay
 from projections.kernels.alerts.thresholds import MakeSteps
 from projections.kernels.usage.decimals import (
     gather_limbs,
     limbs_of_numbers,
     numbers_of_words,
 )
-from projections.kernels.usage.lasts import Lasts
 from projections.kernels.usage.series import Series
 from projections.usage.summaries import Summaries
 from projections.usage.view import UsageView
-from projections.windows import LENGTHS
 
 # Few enough that what is made of them fits into little memory.
 _STEPS_AT_A_TIME = 1 << 18
@@ -221,13 +219,11 @@ def replayed_steps(
     """
     window_of = window_finder(windows)
     rows_of = _rows_by_customer(meters)
-    keys = list(
-        dict.fromkeys(
-            (customer, window_of(row.timestamp))
-            for customer, rows in rows_of.items()
-            for row in rows
-        )
-    )
+    starts_of = {
+        customer: list(dict.fromkeys(window_of(row.timestamp) for row in rows))
+        for customer, rows in rows_of.items()
+    }
+    keys = [(customer, at) for customer, starts in starts_of.items() for at in starts]
     number = {key: at for at, key in enumerate(keys)}
     before = [
         dict(
@@ -245,17 +241,18 @@ def replayed_steps(
     for customer, rows in rows_of.items():
         replays = []
         for at, each in enumerate(meters):
-            window = each.question.meter.event_time_window
-            replay = UsageReplay(
-                formula=each.question.meter.formula,
-                cell_length=None if window is None else LENGTHS[window],
-                window_of=window_of,
-            )
+            replay = replay_of(each.question, window_of)
             if each.question.is_additive:
-                _begin_sums(replay, customer, before[at])
+                for start in starts_of[customer]:
+                    replay.start(start, before[at][customer, start])
             else:
-                own = [row for row in rows if row.meter == at]
-                _begin_events(replay, each, customer, own, summaries)
+                begin_replay(
+                    replay,
+                    Series(meter=each.question.meter, customer=customer),
+                    each.view,
+                    summaries,
+                    are_events=all(row.is_event for row in rows if row.meter == at),
+                )
             replays.append(replay)
         for row in rows:
             replay = replays[row.meter]
@@ -302,35 +299,3 @@ def _rows_by_customer(meters: Sequence[SpendMeter]) -> dict[str, list[_SpendRow]
     for rows in found.values():
         rows.sort()
     return found
-
-
-def _begin_sums(
-    replay: UsageReplay, customer: str, before: Mapping[GroupKey, int]
-) -> None:
-    for (whose, window), usage in before.items():
-        if whose == customer:
-            replay.start(window, usage)
-
-
-def _begin_events(
-    replay: UsageReplay,
-    meter: SpendMeter,
-    customer: str,
-    rows: Sequence[_SpendRow],
-    summaries: Summaries,
-) -> None:
-    """Add the events that may count, or count again after a cancellation."""
-    series = Series(meter=meter.question.meter, customer=customer)
-    read = (
-        summaries.standing
-        if all(row.is_event for row in rows)
-        else summaries.every_event
-    )
-    events: Lasts = read(meter.view, series)
-    for position, timestamp, units in zip(
-        events.position.tolist(),
-        events.timestamp.tolist(),
-        numbers_of_words(events.words),
-        strict=True,
-    ):
-        replay.add(position, timestamp, units)
