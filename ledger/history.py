@@ -90,18 +90,20 @@ class History:
             epoch = read_head(connection).epoch
             if position == 0:
                 return genesis_head(epoch).digest
+            commit = find_commit_holding(connection, position)
+            if commit is not None:
+                return commit.digest
             segments = read_segments(connection)
-            place = _place_of(connection, position)
-            if isinstance(place, Commit):
-                return place.digest
-            if place is None:
+            segment = segment_holding(segments, position)
+            if segment is None:
                 raise LogDamagedError(position, "no commit holds it")
-            if position == place.up_to:
-                return place.digest
-            before = segment_holding(segments, place.after) if place.after else None
+            if position == segment.up_to:
+                return segment.digest
+            after = segment.after
+            before = segment_holding(segments, after) if after else None
             head = genesis_head(epoch) if before is None else before.head(epoch)
             commits = read_commits(
-                connection, head, place.up_to, segments, self._reader
+                connection, head, segment.up_to, segments, self._reader
             )
             # To the end: the segment's own digest is compared there.
             chain = [(commit.last_position, commit.digest) for commit, _ in commits]
