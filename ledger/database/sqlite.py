@@ -298,12 +298,13 @@ class SQLiteDatabase:
         """Begin to fold on another thread; not where one that began has not ended."""
         if self._folding is not None and self._folding.is_alive():
             return False
-        self._folding = threading.Thread(target=self._fold, name="metering-folding")
+        folding = threading.Thread(target=self._fold, name="metering-folding")
         try:
-            self._folding.start()
+            folding.start()
         except RuntimeError:  # The process has no room for one, or is about to end.
-            self._folding = None
-        return self._folding is not None
+            return False
+        self._folding = folding
+        return True
 
     def _fold(self) -> None:
         # A turn that does not come is another writer's, who folds after it.
