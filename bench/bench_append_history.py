@@ -5,7 +5,6 @@ has many million events, sealed, whose identifiers must all be looked through fo
 duplicates. They take turns; the best round counts.
 """
 
-import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -41,19 +40,20 @@ _OTHER_SEED: Final = 7
 @pytest.fixture(scope="module")
 def race(find_sealed_store: FindSealedStore, size: Size) -> Race[float]:
     """Ingestion after a history, and into an empty log."""
-    history = find_sealed_store(events_asked_for(HISTORY, size)).directory
+    history = find_sealed_store(events_asked_for(HISTORY, size))
     traffic = Traffic(EVENTS.at(size), 50_000, duplicate_share=0.0, seed=_OTHER_SEED)
     batches = list(traffic.batches())
 
-    def ingested_into(store: Path | None) -> float:
+    def ingested_into(make: Callable[[Path], object]) -> float:
         # Beside the history, so that its files can be linked.
-        with tempfile.TemporaryDirectory(dir=history.parent) as directory:
-            _make(Path(directory), store)
-            return _ingest(Path(directory), batches)
+        with tempfile.TemporaryDirectory(dir=history.directory.parent) as directory:
+            target = Path(directory) / "usage"
+            make(target)
+            return _ingest(target, batches)
 
     contestants: dict[str, Callable[[], float]] = {
-        AFTER_HISTORY: lambda: ingested_into(history),
-        EMPTY_LOG: lambda: ingested_into(None),
+        AFTER_HISTORY: lambda: ingested_into(history.copied),
+        EMPTY_LOG: lambda: ingested_into(_make_empty),
     }
     return Race(contestants, ROUNDS.at(size), float)
 
@@ -83,16 +83,6 @@ def _ingest(directory: Path, batches: list[pa.RecordBatch]) -> float:
     return seconds
 
 
-def _make(directory: Path, store: Path | None) -> None:
-    """Copy a store; what is never written again is linked, as it is large."""
-    if store is None:
-        with metering.connect(directory) as engine:
-            project.create_meters(engine)
-        return
-    shutil.copy(store / "log.db", directory)
-    for part in ("segments", "runs"):
-        shutil.copytree(store / part, directory / part, copy_function=_link)
-
-
-def _link(source: str, target: str) -> None:
-    Path(target).hardlink_to(source)
+def _make_empty(directory: Path) -> None:
+    with metering.connect(directory) as engine:
+        project.create_meters(engine)

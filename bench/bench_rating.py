@@ -15,6 +15,7 @@ one preview, of customers drawn with a fixed seed: the median is the p50.
 """
 
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -24,6 +25,7 @@ from fractions import Fraction
 from functools import partial
 from itertools import cycle
 from operator import attrgetter
+from pathlib import Path
 from typing import Final
 
 import duckdb
@@ -55,7 +57,7 @@ from bench.report.targets import (
 )
 from bench.stores.priced import CARD, Amounts, cost, owed_by_all, prices_of
 from bench.stores.sealed_stores import SealedStore
-from bench.stores.subscribed import copied, subscribe, subscription_id
+from bench.stores.subscribed import subscribe, subscription_id
 from metering.cli.demo.traffic import END, START, customer_id
 
 EVENTS: Final = Parameter(smoke=100_000, full=10_000_000)
@@ -210,18 +212,13 @@ def test_usage_becomes_money(
 
 
 @pytest.fixture(scope="module")
-def subscribed(
-    billed: Billed, tmp_path_factory: pytest.TempPathFactory, size: Size
-) -> Iterator[SealedStore]:
+def subscribed(billed: Billed, size: Size) -> Iterator[SealedStore]:
     """A copy of the store in which all customers have subscriptions."""
-    directory = tmp_path_factory.mktemp("subscribed") / "usage"
-    store = SealedStore(
-        directory=copied(billed.store.directory, directory),
-        traffic=billed.store.traffic,
-    )
-    subscribe(store, billed.prices, CUSTOMERS.at(size), START)
-    yield store
-    shutil.rmtree(directory)
+    # Beside the store, so that its files can be linked.
+    with tempfile.TemporaryDirectory(dir=billed.store.directory.parent) as directory:
+        store = billed.store.copied(Path(directory) / "usage")
+        subscribe(store, billed.prices, CUSTOMERS.at(size), START)
+        yield store
 
 
 def test_statements_of_everyone(
@@ -234,9 +231,7 @@ def test_statements_of_everyone(
     target = subscribed.directory.with_name("round")
 
     def opened() -> tuple[metering.Metering]:
-        copy = SealedStore(
-            directory=copied(subscribed.directory, target), traffic=subscribed.traffic
-        )
+        copy = subscribed.copied(target)
         stacks.append(ExitStack())
         stacks[-1].callback(shutil.rmtree, target)
         return (stacks[-1].enter_context(copy.connect()),)
@@ -272,9 +267,7 @@ def test_statements_one_by_one(
     """Finalise the statements of some customers one by one."""
     benchmark.group = STATEMENTS
     target = subscribed.directory.with_name("one_by_one")
-    store = SealedStore(
-        directory=copied(subscribed.directory, target), traffic=subscribed.traffic
-    )
+    store = subscribed.copied(target)
     due: dict[str, int] = {}
 
     with store.connect() as engine:

@@ -7,7 +7,7 @@ again by the next run. It appears under its name when it is whole.
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -43,6 +43,19 @@ class SealedStore:
     def connect(self) -> metering.Metering:
         """Open the store; nothing is sealed while it is measured."""
         return metering.connect(self.directory, create=False, seal_events=None)
+
+    def copied(self, target: Path) -> "SealedStore":
+        """Copy it while nobody writes to it; what never changes is linked, as it is large.
+
+        Args:
+            target: the new directory, on the same file system.
+        """
+        linked = ("segments", "runs")
+        ignored = shutil.ignore_patterns(*linked)
+        shutil.copytree(self.directory, target, ignore=ignored)
+        for part in linked:
+            shutil.copytree(self.directory / part, target / part, copy_function=_link)
+        return replace(self, directory=target)
 
     def event_names(self) -> dict[str, str]:
         """Return the event name of each meter, by its id."""
@@ -96,3 +109,7 @@ def _parts(traffic: Traffic) -> Iterator[list[pa.RecordBatch]]:
     batches = traffic.batches()
     while part := list(islice(batches, _BATCHES_IN_A_SEGMENT)):
         yield part
+
+
+def _link(source: str, target: str) -> None:
+    Path(target).hardlink_to(source)

@@ -4,11 +4,8 @@ They are recorded many a commit, as the facts that the public door would record:
 it each would be a commit, which takes minutes and is not what is measured.
 """
 
-import os
-import shutil
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 
 from bench.stores.sealed_stores import SealedStore
 from ledger.facts.prices import BillingInterval
@@ -23,13 +20,6 @@ from ledger.facts.subscriptions import (
 from metering.arguments.clock import microseconds
 
 _FACTS_IN_A_COMMIT = 10_000
-
-
-def copied(store: Path, target: Path) -> Path:
-    """Copy a store that nobody has open; its segments, which never change, are shared."""
-    shutil.copytree(store, target, ignore=shutil.ignore_patterns("segments"))
-    shutil.copytree(store / "segments", target / "segments", copy_function=os.link)
-    return target
 
 
 def subscribe(
