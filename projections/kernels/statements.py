@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 
@@ -55,11 +55,6 @@ def statement_finalized(
         created=recorded_at,
         voided_at=None,
     )
-
-
-def statement_voided(statement: StatementRecord, recorded_at: int) -> StatementRecord:
-    """Return a statement as it is once it is void."""
-    return replace(statement, voided_at=recorded_at)
 
 
 def digest_of(content: StatementContent) -> str:

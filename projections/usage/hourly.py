@@ -170,11 +170,7 @@ class HourlyUsage:
 
     def cancelled(self, as_of: int) -> np.ndarray:
         """Return the positions (int64, ascending) of events cancelled by a position."""
-        with self._lock:
-            state = self._shown
-            in_tail = state.tail.cancellations()
-        parts = [*(run.cancellations for run in state.runs), in_tail]
-        return Cancellations.together(parts).up_to(as_of).event
+        return self._cancellations(as_of).event
 
     def cancelled_since(self, after: int, up_to: int) -> dict[int, int]:
         """Return the events cancelled behind a position and up to another.
@@ -182,14 +178,17 @@ class HourlyUsage:
         Returns:
             The position of each event, and that of its cancellation.
         """
+        known = self._cancellations(up_to)
+        is_later = known.cancellation > after
+        events, cancellations = known.event[is_later], known.cancellation[is_later]
+        return dict(zip(events.tolist(), cancellations.tolist(), strict=True))
+
+    def _cancellations(self, up_to: int) -> Cancellations:
         with self._lock:
             state = self._shown
             in_tail = state.tail.cancellations()
         parts = [*(run.cancellations for run in state.runs), in_tail]
-        known = Cancellations.together(parts).up_to(up_to)
-        is_later = known.cancellation > after
-        events, cancellations = known.event[is_later], known.cancellation[is_later]
-        return dict(zip(events.tolist(), cancellations.tolist(), strict=True))
+        return Cancellations.together(parts).up_to(up_to)
 
     def contents(self) -> UsageContents:
         """Return all usage, to be compared with another fold of the log."""
