@@ -29,6 +29,7 @@ from metering.arguments.kinds import (
 from metering.arguments.schema import field_at
 from metering.arguments.times import instant
 from metering.credits.requests import CreditGrantCreate, CreditGrantList
+from metering.usage.requests import POSITION_MAX
 
 
 def option(metavar: str, text: str, *names: str, **settings: Any) -> Any:
@@ -121,6 +122,18 @@ def option_time(value: str, name: str) -> datetime:
         InvalidRequestError: it is no time; names the option.
     """
     return at_microseconds(instant(value, name))
+
+
+def option_position(value: str | None, name: str) -> int | datetime | None:
+    """Read the position of the log, or else the time, that an option gives, if any.
+
+    Raises:
+        InvalidRequestError: it is neither; names the option.
+    """
+    if value is None:
+        return None
+    is_position = value.isdecimal() and len(value) <= len(str(POSITION_MAX))
+    return int(value) if is_position else option_time(value, name)
 
 
 OnlyCustomerOption = Annotated[str | None, FieldOption(CreditGrantList)]

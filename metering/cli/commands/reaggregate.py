@@ -17,7 +17,7 @@ from metering.arguments.words import FormulaName, UsageWindowName, WindowName
 from metering.cli.commands.query import OutputOption, RowLimitOption
 from metering.cli.door import saying_what_is_safe
 from metering.cli.interrupts import load_queries
-from metering.cli.options import FieldOption, given_pairs, option, option_time
+from metering.cli.options import FieldOption, given_pairs, option, option_position
 from metering.cli.screens.arrow_tables import check_output, give_rows, show_rows
 from metering.cli.screens.progress import progress_bar
 from metering.cli.screens.screen import print_text, show
@@ -26,7 +26,6 @@ from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget
 from metering.reaggregation.differences import by_customer, differences
 from metering.reaggregation.requests import Reaggregate, SumUsage
-from metering.usage.requests import POSITION_MAX
 
 _SAFE = "Interrupted; recomputing changes nothing"
 _DISPLAY_NAME = "display_name"
@@ -129,7 +128,7 @@ def reaggregate(  # noqa: PLR0913  # a command's options are its arguments
     --output or --json, --diff gives every window that differs.
     """
     check_output(output)
-    known = _as_of(as_of)
+    known = option_position(as_of, "--as-of")
     if diff and known is None and formula is None and value_key is None:
         raise typer.BadParameter("--diff needs --formula, --value-key or --as-of")
     if diff and skip_too_large:
@@ -188,13 +187,6 @@ def _show_difference(table: pa.Table, limit: int | None) -> None:
     who = counted(customers.num_rows, "customer")
     change = quantities([total.normalize()])[0]
     show(f"{who} would change in {windows}, by {change} in all", style="bold")
-
-
-def _as_of(text: str | None) -> int | datetime | None:
-    if text is None:
-        return None
-    is_position = text.isdecimal() and len(text) <= len(str(POSITION_MAX))
-    return int(text) if is_position else option_time(text, "--as-of")
 
 
 def _named(ids: pa.ChunkedArray, names: dict[str, str]) -> pa.ChunkedArray:

@@ -11,14 +11,13 @@ import typer
 import metering
 from metering.arguments.schema import field_at
 from metering.cli.commands.query import OutputOption, RowLimitOption
-from metering.cli.options import FieldOption, argument, option, option_time
+from metering.cli.options import FieldOption, argument, option, option_position
 from metering.cli.screens.arrow_tables import check_output, give_rows
 from metering.cli.screens.explanations import show_explanation
 from metering.cli.screens.screen import print_document
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget, find_meter
 from metering.explaining.requests import ExplainUsage
-from metering.usage.requests import POSITION_MAX
 
 _USUAL_TIME = timedelta(days=30)
 _AHEAD = timedelta(minutes=5)
@@ -87,10 +86,10 @@ def explain(  # noqa: PLR0913  # a command's options are its arguments
             customer=customer,
             start_time=start or end - _USUAL_TIME,
             end_time=end,
-            as_of=_position_or_time(as_of, "--as-of"),
+            as_of=option_position(as_of, "--as-of"),
         )
         if is_table:
-            since = _position_or_time(late, "--late")
+            since = option_position(late, "--late")
             table = _asked(made, since, events=events).read_all()
             if output is None and not json:
                 table = _on_screen(table)
@@ -115,10 +114,3 @@ def _on_screen(table: pa.Table) -> pa.Table:
         table.column("string").null_count == table.num_rows
     )
     return table.drop_columns(["string"]) if has_none else table
-
-
-def _position_or_time(text: str | None, name: str) -> int | datetime | None:
-    if text is None:
-        return None
-    is_position = text.isdecimal() and len(text) <= len(str(POSITION_MAX))
-    return int(text) if is_position else option_time(text, name)
