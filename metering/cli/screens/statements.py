@@ -9,7 +9,7 @@ from decimal import Decimal
 import metering
 from metering.cli.screens.money import amount_text, money_text
 from metering.cli.screens.screen import Cell, Column, show, show_table
-from metering.cli.screens.text import counted, moment, number, second
+from metering.cli.screens.text import moment, number, second
 
 _MIDNIGHT = " 00:00:00"
 _CAUSES_SHOWN = 10
@@ -96,8 +96,8 @@ def show_drift(m: metering.Metering, drift: metering.StatementDrift) -> None:
     ]
     show_table(of_causes, causes)
     if drift.causes.num_rows > len(causes):
-        rest = counted(drift.causes.num_rows, "entry").replace("entrys", "entries")
-        show(f"{len(causes)} of {rest}; --json gives all.", style="dim")
+        count = number(drift.causes.num_rows)
+        show(f"{len(causes)} of {count} entries; --json gives all.", style="dim")
 
 
 def due_text(receipt: metering.StatementsReceipt) -> str:
