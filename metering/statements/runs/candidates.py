@@ -16,7 +16,7 @@ from projections.kernels.subscriptions.definitions import (
     ItemDefinition,
     SubscriptionDefinition,
 )
-from projections.kernels.subscriptions.schedule import cycles
+from projections.kernels.subscriptions.schedule import periods_ended
 from projections.statements.queries import StatedPeriod
 from projections.subscriptions.queries import SubscriptionQueries
 
@@ -123,9 +123,6 @@ class _EndedPeriods:
         if found is None:
             if len(self._known) >= _KNOWN_AT_MOST:
                 self._known.clear()
-            found = self._known[alike] = [
-                (period, cycle.repetition is None)
-                for cycle in cycles(subscription, item)
-                for period in cycle.periods_ended(self._after, self._until)
-            ]
+            found = periods_ended(subscription, item, self._after, self._until)
+            self._known[alike] = found
         return found

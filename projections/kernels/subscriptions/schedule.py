@@ -77,13 +77,14 @@ def periods_ended(
     item: ItemDefinition,
     after: int,
     until: int,
-) -> list[Period]:
+) -> list[tuple[Period, bool]]:
     """Return the periods of an item that end in ``(after, until]``, in order.
 
-    They do not overlap, and no pause lies in one. Neighbours touch, but for pauses.
+    They do not overlap, and no pause lies in one. Neighbours touch, but for pauses. With
+    each goes whether it is a trial.
     """
     return [
-        period
+        (period, cycle.repetition is None)
         for cycle in cycles(subscription, item)
         for period in cycle.periods_ended(after, until)
     ]

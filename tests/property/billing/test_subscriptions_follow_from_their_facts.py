@@ -158,14 +158,15 @@ class Life:
         for item in found.items:
             now = (self.clock.now() - EPOCH) // timedelta(microseconds=1)
             period = current_period(found, item, now)
-            for each in periods_ended(found, item, 0, until):
+            for each, _ in periods_ended(found, item, 0, until):
                 spans = priced_spans(item, each)
                 assert (spans[0].start, spans[-1].end) == each
                 assert all(one.end == two.start for one, two in pairwise(spans))
                 # The present one is the next that ends, or the last.
                 assert each.end <= period.start or each.start >= period.start
         return {
-            each.item_id: periods_ended(found, each, 0, until) for each in found.items
+            each.item_id: [period for period, _ in periods_ended(found, each, 0, until)]
+            for each in found.items
         }
 
 
