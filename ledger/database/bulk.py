@@ -1,6 +1,6 @@
 """Statements on many rows at once, in the way that is fastest in each database."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from itertools import count, islice
 from types import MappingProxyType, NoneType
@@ -79,11 +79,13 @@ def insert_rows(
     connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]
 ) -> None:
     """Insert rows, each with a value for every column of the table, in order."""
-    if rows:
-        columns = list(zip(*rows, strict=True))
-        insert_columns(
-            connection, table, dict(zip(table.columns, columns, strict=True))
-        )
+    if not rows:
+        return
+    if connection.dialect.name == _POSTGRESQL:
+        _copy(connection, _place_of(connection, table, table.columns), rows)
+        return
+    columns = list(zip(*rows, strict=True))
+    insert_columns(connection, table, dict(zip(table.columns, columns, strict=True)))
 
 
 def insert_columns(
@@ -103,18 +105,11 @@ def insert_columns(
     (number,) = {len(each) for each in columns.values()}
     if not number:
         return
-    quoted = connection.dialect.identifier_preparer
-    names = ", ".join(quoted.format_column(each) for each in [*columns, *fixed])
-    place = f"{quoted.format_table(table)} ({names})"
+    place = _place_of(connection, table, [*columns, *fixed])
     if connection.dialect.name == _POSTGRESQL:
-        with (
-            lent_driver(connection) as driver,
-            driver.cursor() as cursor,
-            cursor.copy(f"COPY {place} FROM STDIN") as stream,
-        ):
-            last = tuple(fixed.values())
-            for row in zip(*columns.values(), strict=True):
-                stream.write_row(row + last)
+        last = tuple(fixed.values())
+        rows = zip(*columns.values(), strict=True)
+        _copy(connection, place, (row + last for row in rows))
         return
     _run_in_portions(
         connection,
@@ -122,6 +117,25 @@ def insert_columns(
         list(columns.values()),
         tuple(fixed.values()),
     )
+
+
+def _place_of(
+    connection: Connection, table: Table, columns: Iterable[Column[Any]]
+) -> str:
+    quoted = connection.dialect.identifier_preparer
+    names = ", ".join(quoted.format_column(each) for each in columns)
+    return f"{quoted.format_table(table)} ({names})"
+
+
+def _copy(connection: Connection, place: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Insert rows into PostgreSQL, which takes them one by one as they are."""
+    with (
+        lent_driver(connection) as driver,
+        driver.cursor() as cursor,
+        cursor.copy(f"COPY {place} FROM STDIN") as stream,
+    ):
+        for row in rows:
+            stream.write_row(row)
 
 
 def _run_in_portions(
