@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 import metering
 from ledger.records.idempotency import Request
 from tests.conftest import Connect
@@ -19,11 +17,6 @@ from tests.metering.usual_usage import NOW, create_meter
 
 DAY = timedelta(days=1)
 APRIL = datetime(2026, 4, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def clock() -> metering.FixedClock:
-    return metering.FixedClock(NOW)
 
 
 def test_a_price_is_replaced_from_now_on(

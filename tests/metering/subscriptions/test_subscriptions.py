@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 import metering
 from tests.conftest import Connect
 from tests.metering.refusals import refused
@@ -18,11 +16,6 @@ from tests.metering.usual_usage import NOW
 DAY = timedelta(days=1)
 APRIL = datetime(2026, 4, 1, 12, tzinfo=UTC)
 MAY = datetime(2026, 5, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def clock() -> metering.FixedClock:
-    return metering.FixedClock(NOW)
 
 
 def test_a_subscription_is_active_at_once(
