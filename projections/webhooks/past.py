@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import dropwhile, takewhile
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from ledger.commits import commit_holding, facts_recorded_by, log_time
 from ledger.database.bulk import is_among
@@ -77,6 +78,7 @@ _CHANGES = (
     select(resource_change)
     .where(
         resource_change.c.resource_id == bindparam("resource_id"),
+        resource_change.c.position > bindparam("after"),
         resource_change.c.position <= bindparam("up_to"),
     )
     .order_by(resource_change.c.position)
@@ -84,13 +86,19 @@ _CHANGES = (
 
 
 class Past:
-    """Queries of resources as they were at a position of the log."""
+    """Queries of resources as they were at a position of the log.
+
+    Several events show one resource, and those of subscriptions the same prices. What was
+    read of one is kept until the next are read ahead.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._grants: dict[str, Grant] = {}
         self._alerts: dict[str, AlertDefinition] = {}
         self._changes_of: dict[str, list[RecordedFact]] = {}
+        self._made: dict[int, RecordedFact] = {}
+        self._rows_read: dict[str, tuple[int, Sequence[Row[Any]]]] = {}
 
     @cached_property
     def _time(self) -> LogTime:
@@ -100,6 +108,8 @@ class Past:
         self, grant_ids: Collection[str], alert_ids: Collection[str]
     ) -> None:
         """Read grants and alerts, and all their changes, in few statements."""
+        self._made.clear()
+        self._rows_read.clear()
         wanted = sorted({*grant_ids, *alert_ids} - self._changes_of.keys())
         if not wanted:
             return
@@ -309,9 +319,10 @@ class Past:
         self, resource_id: str, start: int, at: int
     ) -> Iterator[RecordedFact]:
         """Yield the fact that made a resource, and its changes up to a position."""
-        made = self.fact(start)
+        made = self._made.get(start) or self.fact(start)
         if made is None:
             raise LogDamagedError(start, f"the fact that made {resource_id} is missing")
+        self._made[start] = made
         yield made
         yield from self._changes(resource_id, at)
 
@@ -319,8 +330,17 @@ class Past:
         known = self._changes_of.get(resource_id)
         if known is not None:
             return takewhile(lambda each: each[0] <= at, known)
-        given = {"resource_id": resource_id, "up_to": at}
-        return map(change_of, self.connection.execute(_CHANGES, given).all())
+        rows = takewhile(lambda row: row.position <= at, self._rows(resource_id, at))
+        return map(change_of, rows)
+
+    def _rows(self, resource_id: str, at: int) -> Sequence[Row[Any]]:
+        """Return the changes of a resource up to a position, or further."""
+        reached, known = self._rows_read.get(resource_id, (0, ()))
+        if at > reached:
+            given = {"resource_id": resource_id, "after": reached, "up_to": at}
+            known = [*known, *self.connection.execute(_CHANGES, given)]
+            self._rows_read[resource_id] = at, known
+        return known
 
 
 def _not_about(resource_id: str, position: int) -> StoreDamagedError:

@@ -176,3 +176,32 @@ def test_ends_that_nobody_noticed_in_time_are_told_in_order(
     ]
     assert states == ["active", "canceled"]
     assert m.subscriptions.retrieve(made.id).status == "canceled"
+
+
+def test_events_are_the_same_page_by_page_from_both_ends_and_one_by_one(
+    connect: Connect, clock: metering.FixedClock
+) -> None:
+    m = connect(clock=clock)
+    tokens, seats = metered_price(m), licensed_price(m)
+    made = subscribe(m, tokens, seats)
+    for number in range(4):
+        m.prices.update(seats.id, nickname=f"nickname {number}")
+        m.subscriptions.update(made.id, metadata={"a": f"{number}"})
+    [first] = m.events.list("customer.subscription.created")
+
+    newest_first = list(m.events.list(limit=8))
+    oldest_first = list(m.events.list(limit=8, ending_before=first.id))
+
+    shown = [
+        (each.data.object.metadata, each.data.object.items.data[1].price.nickname)
+        for each in newest_first
+        if isinstance(each.data.object, metering.Subscription)
+    ]
+    assert shown == [
+        ({"a": "3"}, "nickname 3"),
+        ({"a": "2"}, "nickname 2"),
+        ({"a": "1"}, "nickname 1"),
+        ({"a": "0"}, "nickname 0"),
+    ]
+    assert oldest_first == newest_first
+    assert [m.events.retrieve(each.id) for each in newest_first] == newest_first
