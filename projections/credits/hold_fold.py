@@ -1,7 +1,7 @@
 """The fold of facts about holds. What a settlement draws is folded as an application."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, update
@@ -20,9 +20,9 @@ from projections.credits.hold_tables import (
     credit_hold,
     credit_hold_settlement,
 )
-from projections.credits.reinstating import return_late
+from projections.credits.reinstating import ReturnedCredits, return_late
 from projections.credits.tables import credit_grant_use
-from projections.kernels.credits.holds import HoldStatus, held, settled
+from projections.kernels.credits.holds import HoldStatus, Settlement, held, settled
 
 _hold = credit_hold.c
 _IS_IT = _hold.position == bindparam("of_hold")
@@ -49,68 +49,77 @@ def fold_holds(
     if not facts:
         return
     amounts: Counter[int] = Counter()
-    made, settlements = list[tuple[object, ...]](), list[tuple[object, ...]]()
+    made, settlements = list[tuple[object, ...]](), list[Settlement]()
+    returned, released = list[ReturnedCredits](), list[tuple[int, int, int]]()
     for position, recorded_at, fact in facts:
         match fact:
             case CreditHoldCreated():
                 made.append(HOLDS.row(held(fact, position, recorded_at), is_late=0))
                 _add(amounts, fact.parts, 1)
+                continue
             case CreditHoldSettled():
-                each = settled(fact, position, recorded_at)
-                settlements.append(SETTLEMENTS.row(each))
+                settlements.append(settled(fact, position, recorded_at))
                 _add(amounts, fact.drawn, -1)
-                _add(amounts, fact.returned, -1)
             case CreditHoldReleased():
-                _add(amounts, fact.returned, -1)
+                released.append((fact.hold_position, recorded_at, position))
+        _add(amounts, fact.returned, -1)
+        returned += [
+            ReturnedCredits(part.grant_position, part.amount, recorded_at, position)
+            for part in fact.returned
+        ]
     insert_rows(connection, credit_hold, made)
-    insert_rows(connection, credit_hold_settlement, settlements)
+    rows = [SETTLEMENTS.row(each) for each in settlements]
+    insert_rows(connection, credit_hold_settlement, rows)
     add_at_positions(connection, credit_grant_use.c.held, amounts)
-    for recorded in facts:
-        _change(connection, *recorded)
+    late = return_late(connection, returned)
+    _settle(connection, settlements, late)
+    given_up = [
+        {"of_hold": hold} | _end(HoldStatus.RELEASED, recorded_at, position, late)
+        for hold, recorded_at, position in released
+    ]
+    if given_up:
+        connection.execute(_RELEASE, given_up)
 
 
-def _change(
-    connection: Connection, position: int, recorded_at: int, fact: HoldFact
+def _settle(
+    connection: Connection, settlements: Sequence[Settlement], late: Container[int]
 ) -> None:
-    """Change the row of a hold that was settled or released."""
-    if isinstance(fact, CreditHoldCreated):
-        return
-    given: dict[str, object] = {"of_hold": fact.hold_position}
-    statement, status = _RELEASE, HoldStatus.RELEASED
-    if isinstance(fact, CreditHoldSettled):
-        each = settled(fact, position, recorded_at)
-        given |= {
+    """Change the rows of holds that were settled."""
+    counted, ended = list[dict[str, object]](), list[dict[str, object]]()
+    for each in settlements:
+        given: dict[str, object] = {
+            "of_hold": each.hold_position,
             "more_drawn": each.drawn,
             "more_overdrawn": each.overdrawn,
             "more_uncovered": each.uncovered,
         }
-        if not fact.final:
-            connection.execute(_SETTLE, given)
-            return
-        statement, status = _SETTLE_FINALLY, HoldStatus.SETTLED
-    given |= {
+        if each.is_final:
+            place = each.recorded_at, each.position
+            ended.append(given | _end(HoldStatus.SETTLED, *place, late))
+        else:
+            counted.append(given)
+    for statement, rows in ((_SETTLE, counted), (_SETTLE_FINALLY, ended)):
+        if rows:
+            connection.execute(statement, rows)
+
+
+def _end(
+    status: HoldStatus, recorded_at: int, position: int, late: Container[int]
+) -> dict[str, object]:
+    """Return what the row of a hold gets where a fact ends it.
+
+    Args:
+        status: what ended it.
+        recorded_at: of the fact.
+        position: of the fact.
+        late: positions of the facts that returned something too late.
+    """
+    return {
         "ended_by": status.value,
         "instant": recorded_at,
         "at_position": position,
-        "late": int(_return(connection, fact.returned, recorded_at, position)),
+        "late": int(position in late),
     }
-    connection.execute(statement, given)
-
-
-def _return(
-    connection: Connection, parts: Sequence[HeldPart], instant: int, position: int
-) -> bool:
-    """Note what a hold returned; return whether any came after the end of its grant."""
-    returned = [
-        {
-            "of_grant": part.grant_position,
-            "of_amount": part.amount,
-            "instant": instant,
-            "at_position": position,
-        }
-        for part in parts
-    ]
-    return return_late(connection, returned)
 
 
 def _add(amounts: Counter[int], parts: Sequence[HeldPart], times: int) -> None:

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, exists, func, select, tuple_, update
+from sqlalchemy import Connection, bindparam, case, func, select, update
 
-from ledger.database.bulk import insert_rows, is_among
+from ledger.database.bulk import add_at_positions, insert_rows, is_among
 from projections.credits.applications import read_applications
 from projections.credits.tables import (
     IS_HELD,
@@ -39,18 +40,16 @@ _ENDED_AT = case(
     (credit_grant.c.voided_at.is_not(None), credit_grant.c.voided_position),
     else_=func.coalesce(credit_grant.c.expired_position, 0),
 )
-_REINSTATE_LATE = (
-    update(credit_grant_use)
-    .where(
-        credit_grant_use.c.position == bindparam("of_grant"),
-        exists().where(
-            credit_grant.c.position == credit_grant_use.c.position,
-            tuple_(_END, _ENDED_AT)
-            < tuple_(bindparam("instant"), bindparam("at_position")),
-        ),
-    )
-    .values(reinstated_late=credit_grant_use.c.reinstated_late + bindparam("of_amount"))
-)
+_ENDS = select(credit_grant.c.position, _END, _ENDED_AT).where(_END.is_not(None))
+
+
+class ReturnedCredits(NamedTuple):
+    """Credits that came back to a grant, and where."""
+
+    grant_position: int
+    amount: int
+    instant: int
+    position: int
 
 
 def reinstate(
@@ -89,7 +88,7 @@ def reinstate(
     if of_run:
         connection.execute(_FIND, of_run)
     moved: list[tuple[int, int, int, int]] = []
-    late: list[dict[str, int]] = []
+    returned: list[ReturnedCredits] = []
     amounts: Counter[int] = Counter()
     for each in applications:
         assert each.reinstated_at is not None, "it was just given back"
@@ -98,30 +97,36 @@ def reinstate(
         for grant, amount in drawn(each.draws).items():
             moved.append((grant, *place, each.position))
             amounts[grant] += amount
-            late.append(
-                {
-                    "of_grant": grant,
-                    "of_amount": amount,
-                    "instant": place[0],
-                    "at_position": place[1],
-                }
-            )
+            returned.append(ReturnedCredits(grant, amount, *place))
     insert_rows(connection, credit_movement, moved)
-    return_late(connection, late)
+    return_late(connection, returned)
     return dict(amounts)
 
 
-def return_late(connection: Connection, returned: Sequence[Mapping[str, int]]) -> bool:
-    """Note of credits that came back to grants, which of them came after their end.
-
-    Args:
-        connection: to the tables.
-        returned: `of_amount` to `of_grant`, a position, at an `instant` and
-            `at_position`.
+def return_late(
+    connection: Connection, returned: Sequence[ReturnedCredits]
+) -> set[int]:
+    """Note of credits that came back, which of them came after the end of their grant.
 
     Returns:
-        Whether any did.
+        The positions of the facts that returned them.
     """
     if not returned:
-        return False
-    return connection.execute(_REINSTATE_LATE, returned).rowcount > 0
+        return set()
+    grants = sorted({each.grant_position for each in returned})
+    is_wanted = is_among(connection, credit_grant.c.position, grants)
+    ends = {
+        grant: (end, ended_at or 0)
+        for grant, end, ended_at in connection.execute(_ENDS.where(is_wanted))
+    }
+    late = [
+        each
+        for each in returned
+        if each.grant_position in ends
+        and ends[each.grant_position] < (each.instant, each.position)
+    ]
+    amounts: Counter[int] = Counter()
+    for each in late:
+        amounts[each.grant_position] += each.amount
+    add_at_positions(connection, credit_grant_use.c.reinstated_late, amounts)
+    return {each.position for each in late}
