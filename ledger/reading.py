@@ -26,9 +26,9 @@ from ledger.commits import (
 )
 from ledger.entries import Commit, CommitKind, Head, chain_digest
 from ledger.errors import LogDamagedError, SegmentDamagedError
+from ledger.facts.credits.settlements import SettledInvoices
 from ledger.facts.instants import Correction, LogTime
 from ledger.facts.log_time import LogTimeCorrected
-from ledger.facts.settlements import SettledInvoices
 from ledger.facts.union import FACTS, Fact, Facts, RecordedFacts, decode_facts
 from ledger.segments.entry import Segment
 from ledger.segments.reader import SegmentReader

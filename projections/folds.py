@@ -11,15 +11,16 @@ from sqlalchemy import Connection, Table
 
 from ledger.entries import Commit
 from ledger.facts.alerts import TransitionFact, TriggerFact, WatchingFact
-from ledger.facts.credits import (
+from ledger.facts.credits.grants import (
     CreditGrantCreated,
     CreditGrantLapsed,
     CreditsApplied,
     CreditsReinstated,
     GrantFact,
 )
+from ledger.facts.credits.holds import CreditHoldLapsed, HoldFact
+from ledger.facts.credits.settlements import SettledInvoices
 from ledger.facts.customers import CustomerDeleted, CustomerFact, CustomerUpdated
-from ledger.facts.holds import CreditHoldLapsed, HoldFact
 from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.meters import (
     MeterDeactivated,
@@ -34,7 +35,6 @@ from ledger.facts.prices import (
     ProductDeleted,
     ProductUpdated,
 )
-from ledger.facts.settlements import SettledInvoices
 from ledger.facts.statements import StatementFinalized, StatementVoided
 from ledger.facts.subscriptions import SubscriptionChange, SubscriptionFact
 from ledger.facts.union import FACTS, RecordedFacts

@@ -27,7 +27,7 @@ from bench.credits.credit_row_tables import (
     SqliteCreditRows,
     microseconds,
 )
-from ledger.facts.credits import CreditGrantCreated, GrantCategory
+from ledger.facts.credits.grants import CreditGrantCreated, GrantCategory
 from tests.postgresql_server import fresh_database
 
 SQLITE: Final = "SQLite"

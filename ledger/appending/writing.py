@@ -11,12 +11,12 @@ from ledger.appending.judging import ANY_TIME, Moment
 from ledger.entries import Commit, CommitKind, Head, next_commit
 from ledger.errors import RequestRepeatedError
 from ledger.facts.alerts import CreditAlertCreated, SpendAlertCreated, UsageAlertCreated
-from ledger.facts.credits import CreditGrantCreated
+from ledger.facts.credits.grants import CreditGrantCreated
+from ledger.facts.credits.holds import CreditHoldCreated
+from ledger.facts.credits.settlements import SettledInvoices
 from ledger.facts.customers import CustomerCreated
-from ledger.facts.holds import CreditHoldCreated
 from ledger.facts.meters import MeterCreated
 from ledger.facts.prices import PriceCreated, ProductCreated
-from ledger.facts.settlements import SettledInvoices
 from ledger.facts.statements import StatementFinalized
 from ledger.facts.subscriptions import SubscriptionCreated, SubscriptionItemCreated
 from ledger.facts.union import Fact, encode_facts

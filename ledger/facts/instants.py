@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from ledger.facts.alerts import CreditAlertTriggered
-from ledger.facts.credits import CreditGrantCreated
+from ledger.facts.credits.grants import CreditGrantCreated
 from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.union import Fact
 

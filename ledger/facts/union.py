@@ -1,7 +1,7 @@
 """The closed union of facts, and their encoding: a JSON array of tagged objects.
 
 What a portion of a billing run records is encoded by columns; see
-`ledger.facts.settlements`. The first byte says which it is.
+`ledger.facts.credits.settlements`. The first byte says which it is.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from ledger.facts.alerts import (
     UsageAlertCreated,
     UsageAlertTriggered,
 )
-from ledger.facts.credits import (
+from ledger.facts.credits.grants import (
     CreditGrantCreated,
     CreditGrantExpired,
     CreditGrantLapsed,
@@ -28,16 +28,22 @@ from ledger.facts.credits import (
     CreditsApplied,
     CreditsReinstated,
 )
-from ledger.facts.customers import (
-    CustomerCreated,
-    CustomerDeleted,
-    CustomerUpdated,
-)
-from ledger.facts.holds import (
+from ledger.facts.credits.holds import (
     CreditHoldCreated,
     CreditHoldLapsed,
     CreditHoldReleased,
     CreditHoldSettled,
+)
+from ledger.facts.credits.settlements import (
+    BODY_BY_COLUMNS,
+    SettledInvoices,
+    decode_settled,
+    encode_settled,
+)
+from ledger.facts.customers import (
+    CustomerCreated,
+    CustomerDeleted,
+    CustomerUpdated,
 )
 from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.meters import (
@@ -52,12 +58,6 @@ from ledger.facts.prices import (
     ProductCreated,
     ProductDeleted,
     ProductUpdated,
-)
-from ledger.facts.settlements import (
-    BODY_BY_COLUMNS,
-    SettledInvoices,
-    decode_settled,
-    encode_settled,
 )
 from ledger.facts.statements import StatementFinalized, StatementVoided
 from ledger.facts.subscriptions import (

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace as renamed
 
-from ledger.facts.credits import CreditsApplied, CreditsReinstated
+from ledger.facts.credits.grants import CreditsApplied, CreditsReinstated
 from ledger.sealing import StepCallback
 from metering.arguments.ids import found_by_id
 from metering.arguments.times import Time

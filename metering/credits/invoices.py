@@ -7,7 +7,7 @@ first rule broken is reported: invoice, customer, period end, then line by line.
 from collections.abc import Container
 from dataclasses import dataclass
 
-from ledger.facts.credits import CreditsApplied, Draw, InvoiceLine
+from ledger.facts.credits.grants import CreditsApplied, Draw, InvoiceLine
 from ledger.facts.instants import LogTime
 from metering.arguments.currencies import check_amount
 from metering.arguments.refusals import invalid

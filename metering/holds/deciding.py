@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ledger.facts.credits import CreditsApplied, Draw, InvoiceLine
-from ledger.facts.holds import (
+from ledger.facts.credits.grants import CreditsApplied, Draw, InvoiceLine
+from ledger.facts.credits.holds import (
     CreditHoldCreated,
     CreditHoldReleased,
     CreditHoldSettled,

@@ -7,7 +7,7 @@ instant: nothing needs to run for it to expire.
 
 from collections.abc import Mapping, Sequence
 
-from ledger.facts.holds import CreditHoldCreated, HeldPart
+from ledger.facts.credits.holds import CreditHoldCreated, HeldPart
 from metering.arguments.currencies import check_amount
 from metering.arguments.ids import found_by_id
 from metering.arguments.metadata import merge_metadata

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from ledger.facts.holds import CreditHoldSettled
+from ledger.facts.credits.holds import CreditHoldSettled
 from ledger.usage.columns import rows_table
 from metering.arguments.arrow_types import is_text, require_type, texts_of
 from metering.arguments.refusals import invalid, missing

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ledger.facts.credits import CreditsApplied, Draw, InvoiceLine
+from ledger.facts.credits.grants import CreditsApplied, Draw, InvoiceLine
 from ledger.facts.statements import (
     BilledCredit,
     BilledLine,

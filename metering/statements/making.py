@@ -1,7 +1,7 @@
 """Making statements: what is asked for is planned, counted, and recorded."""
 
 from ledger.appending.writing import Writing
-from ledger.facts.credits import CreditsReinstated
+from ledger.facts.credits.grants import CreditsReinstated
 from ledger.facts.statements import BilledLine
 from metering.errors import InvalidRequestError
 from metering.statements.drawing import content_of, drawing_of, facts_of

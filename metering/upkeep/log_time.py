@@ -13,7 +13,11 @@ from ledger.appending.judging import CLOCKS_DIFFER_BY
 from ledger.appending.time_repairs import TimeView, WrongTime
 from ledger.errors import StoreDamagedError
 from ledger.facts.alerts import CreditAlertTriggered, UsageAlertTriggered
-from ledger.facts.credits import CreditGrantLapsed, CreditsApplied, CreditsReinstated
+from ledger.facts.credits.grants import (
+    CreditGrantLapsed,
+    CreditsApplied,
+    CreditsReinstated,
+)
 from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.union import Fact
 from metering.arguments.clock import (

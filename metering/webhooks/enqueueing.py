@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from itertools import islice
 
 from ledger.entries import Head
-from ledger.facts.credits import CreditGrantLapsed
-from ledger.facts.holds import CreditHoldLapsed
+from ledger.facts.credits.grants import CreditGrantLapsed
+from ledger.facts.credits.holds import CreditHoldLapsed
 from ledger.facts.subscriptions import SubscriptionEnded, SubscriptionTrialEnded
 from ledger.facts.union import Fact
 from ledger.records.outbox import Outbox, OutgoingEvent

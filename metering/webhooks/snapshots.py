@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ledger.facts.alerts import CreditAlertTriggered, UsageAlertTriggered
-from ledger.facts.credits import (
+from ledger.facts.credits.grants import (
     CreditGrantCreated,
     CreditGrantExpired,
     CreditGrantLapsed,
@@ -19,16 +19,16 @@ from ledger.facts.credits import (
     CreditsReinstated,
     GrantFact,
 )
-from ledger.facts.customers import (
-    CustomerCreated,
-    CustomerDeleted,
-    CustomerUpdated,
-)
-from ledger.facts.holds import (
+from ledger.facts.credits.holds import (
     CreditHoldCreated,
     CreditHoldLapsed,
     CreditHoldReleased,
     CreditHoldSettled,
+)
+from ledger.facts.customers import (
+    CustomerCreated,
+    CustomerDeleted,
+    CustomerUpdated,
 )
 from ledger.facts.meters import (
     MeterCreated,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from ledger.commits import read_head
 from ledger.errors import StoreDamagedError
 from ledger.facts.alerts import AlertActivated, CreditAlertCreated, CreditAlertTriggered
-from ledger.facts.credits import (
+from ledger.facts.credits.grants import (
     CreditGrantCreated,
     CreditGrantExpired,
     CreditGrantUpdated,
@@ -20,7 +20,7 @@ from ledger.facts.credits import (
     CreditsApplied,
     CreditsReinstated,
 )
-from ledger.facts.holds import (
+from ledger.facts.credits.holds import (
     CreditHoldCreated,
     CreditHoldReleased,
     CreditHoldSettled,

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, Select, select
 
 from ledger.database.bulk import is_among
 from ledger.database.rows import RowFormat, RowsByKey, damaged_value, without_null
-from ledger.facts.settlements import InvoiceBlock, SettledColumns
+from ledger.facts.credits.settlements import InvoiceBlock, SettledColumns
 from projections.credits.tables import (
     APPLICATIONS,
     credit_application,

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from ledger.database.bulk import add_at_positions, insert_rows
-from ledger.facts.credits import (
+from ledger.facts.credits.grants import (
     CreditGrantCreated,
     CreditGrantExpired,
     CreditGrantUpdated,
@@ -25,7 +25,7 @@ from ledger.facts.credits import (
     Draw,
     GrantFact,
 )
-from ledger.facts.holds import (
+from ledger.facts.credits.holds import (
     CreditHoldSettled,
     HoldFact,
 )

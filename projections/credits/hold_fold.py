@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, bindparam, update
 
 from ledger.database.bulk import add_at_positions, insert_rows
-from ledger.facts.holds import (
+from ledger.facts.credits.holds import (
     CreditHoldCreated,
     CreditHoldReleased,
     CreditHoldSettled,

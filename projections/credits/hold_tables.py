@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 
 from ledger.database.rows import FLAG, RowFormat, enum_codec, packed_codec
-from ledger.facts.holds import HeldPart
+from ledger.facts.credits.holds import HeldPart
 from ledger.records.partial_indexes import partial_index
 from projections.kernels.credits.holds import Hold, HoldStatus, Settlement
 from projections.schema import POSITION, metadata

@@ -12,7 +12,7 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from ledger.database.bulk import add_at_positions, insert_columns
-from ledger.facts.settlements import SettledInvoices
+from ledger.facts.credits.settlements import SettledInvoices
 from ledger.usage.arrow import compute as pc
 from projections.credits.reinstating import reinstate
 from projections.credits.tables import (

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from ledger.commits import read_head
 from ledger.database.bulk import is_among, read_columns
 from ledger.database.rows import decoded
-from ledger.facts.credits import GrantCategory
+from ledger.facts.credits.grants import GrantCategory
 from projections.credits.hold_queries import HoldQueries
 from projections.credits.tables import (
     GRANTS_AND_USE,

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from ledger.database.rows import RowFormat, enum_codec, packed_codec
-from ledger.facts.credits import (
+from ledger.facts.credits.grants import (
     CreditsApplied,
     Draw,
     GrantCategory,

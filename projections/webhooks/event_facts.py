@@ -17,7 +17,7 @@ from ledger.database.bulk import is_among
 from ledger.database.keysets import MergedPositions, PositionColumn
 from ledger.database.rows import damaged_value
 from ledger.facts.alerts import CreditAlertTriggered, UsageAlertTriggered
-from ledger.facts.credits import (
+from ledger.facts.credits.grants import (
     CreditGrantCreated,
     CreditGrantExpired,
     CreditGrantLapsed,
@@ -26,16 +26,16 @@ from ledger.facts.credits import (
     CreditsApplied,
     CreditsReinstated,
 )
-from ledger.facts.customers import (
-    CustomerCreated,
-    CustomerDeleted,
-    CustomerUpdated,
-)
-from ledger.facts.holds import (
+from ledger.facts.credits.holds import (
     CreditHoldCreated,
     CreditHoldLapsed,
     CreditHoldReleased,
     CreditHoldSettled,
+)
+from ledger.facts.customers import (
+    CustomerCreated,
+    CustomerDeleted,
+    CustomerUpdated,
 )
 from ledger.facts.meters import (
     MeterCreated,

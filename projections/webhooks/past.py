@@ -14,7 +14,7 @@ from ledger.database.rows import RowsByKey, missing_row
 from ledger.entries import CommitKind
 from ledger.errors import LogDamagedError, StoreDamagedError
 from ledger.facts.alerts import AlertStatus, TransitionFact
-from ledger.facts.credits import CreditGrantCreated, GrantFact
+from ledger.facts.credits.grants import CreditGrantCreated, GrantFact
 from ledger.facts.customers import CustomerCreated, CustomerUpdated
 from ledger.facts.instants import LogTime
 from ledger.facts.prices import (

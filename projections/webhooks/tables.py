@@ -26,14 +26,14 @@ from sqlalchemy import (
 from ledger.database.bulk import insert_rows
 from ledger.database.rows import RowFormat, damaged_value, enum_codec, packed_codec
 from ledger.facts.alerts import AlertActivated, AlertArchived, AlertDeactivated
-from ledger.facts.credits import (
+from ledger.facts.credits.grants import (
     CreditGrantExpired,
     CreditGrantLapsed,
     CreditGrantUpdated,
     CreditGrantVoided,
 )
+from ledger.facts.credits.holds import CreditHoldLapsed
 from ledger.facts.customers import CustomerDeleted, CustomerUpdated
-from ledger.facts.holds import CreditHoldLapsed
 from ledger.facts.meters import MeterDeactivated, MeterReactivated, MeterUpdated
 from ledger.facts.prices import PriceUpdated, ProductDeleted, ProductUpdated
 from ledger.facts.statements import StatementVoided

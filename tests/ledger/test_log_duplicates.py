@@ -8,7 +8,7 @@ import pytest
 
 from ledger.appending.drafts import Draft, Status
 from ledger.entries import Commit
-from ledger.facts.credits import CreditGrantExpired
+from ledger.facts.credits.grants import CreditGrantExpired
 from ledger.log import Log
 from ledger.usage.columns import UsageRow
 from ledger.usage.rows import FewEvents

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ledger.facts.settlements import (
+from ledger.facts.credits.settlements import (
     INVOICES_IN_A_BLOCK,
     InvoiceBlock,
     SettledColumns,

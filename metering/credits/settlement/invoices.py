@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from ledger.facts.credits import InvoiceLine
+from ledger.facts.credits.grants import InvoiceLine
 from metering.arguments.arrow_types import texts_of
 from metering.arguments.columns import plain_words
 from metering.arguments.currencies import amount_step, currency_of

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from ledger.facts.credits import CreditsReinstated
+from ledger.facts.credits.grants import CreditsReinstated
 from ledger.sealing import StepCallback
 from ledger.usage.columns import rows_table
 from metering.credits.invoices import (

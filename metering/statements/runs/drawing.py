@@ -5,7 +5,7 @@ from itertools import chain, pairwise
 
 import numpy as np
 
-from ledger.facts.credits import Draw
+from ledger.facts.credits.grants import Draw
 from ledger.facts.statements import BilledLine
 from metering.statements.drawing import NOTHING, Drawing, lines_that_draw
 from metering.statements.plans import StatementPlan

@@ -12,7 +12,7 @@ from functools import cache
 import msgspec
 import pyarrow as pa
 
-from ledger.facts.credits import CreditsApplied
+from ledger.facts.credits.grants import CreditsApplied
 from ledger.facts.statements import BilledLine, StatementContent, StatementFinalized
 from ledger.sealing import StepCallback
 from metering.arguments.clock import at_microseconds

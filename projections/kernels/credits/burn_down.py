@@ -9,7 +9,7 @@ Source: https://docs.stripe.com/billing/subscriptions/usage-based/billing-credit
 import sys
 from collections.abc import Iterable, Sequence
 
-from ledger.facts.credits import Draw, GrantCategory, InvoiceLine
+from ledger.facts.credits.grants import Draw, GrantCategory, InvoiceLine
 from projections.kernels.credits.grants import Grant
 
 NEVER = sys.maxsize

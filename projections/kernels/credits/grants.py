@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from ledger.facts.credits import (
+from ledger.facts.credits.grants import (
     CreditGrantCreated,
     CreditGrantExpired,
     CreditGrantUpdated,

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from ledger.facts.credits import Draw
-from ledger.facts.holds import CreditHoldCreated, CreditHoldSettled, HeldPart
+from ledger.facts.credits.grants import Draw
+from ledger.facts.credits.holds import CreditHoldCreated, CreditHoldSettled, HeldPart
 from projections.kernels.credits.grants import Grant
 
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ledger.facts.credits import InvoiceLine
+from ledger.facts.credits.grants import InvoiceLine
 from projections.kernels.credits.grants import Application, Grant
 from projections.kernels.credits.holds import HeldMove, Hold
 

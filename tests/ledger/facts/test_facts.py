@@ -23,7 +23,7 @@ from ledger.facts.alerts import (
     UsageAlertCreated,
     UsageAlertTriggered,
 )
-from ledger.facts.credits import (
+from ledger.facts.credits.grants import (
     CreditGrantCreated,
     CreditGrantExpired,
     CreditGrantLapsed,

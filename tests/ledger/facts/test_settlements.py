@@ -8,8 +8,17 @@ from hypothesis import strategies as st
 
 from ledger.commits import CommitRow
 from ledger.errors import LogDamagedError
-from ledger.facts.credits import CreditsApplied, CreditsReinstated, Draw, InvoiceLine
-from ledger.facts.settlements import InvoiceBlock, SettledColumns, SettledInvoices
+from ledger.facts.credits.grants import (
+    CreditsApplied,
+    CreditsReinstated,
+    Draw,
+    InvoiceLine,
+)
+from ledger.facts.credits.settlements import (
+    InvoiceBlock,
+    SettledColumns,
+    SettledInvoices,
+)
 from ledger.facts.union import decode_facts, encode_facts
 from ledger.reading import decode_commit
 from ledger.usage.digest import facts_digest

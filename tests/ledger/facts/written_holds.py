@@ -1,7 +1,7 @@
 """Facts about holds, and how each has always been written."""
 
-from ledger.facts.credits import CreditsApplied, Draw, InvoiceLine
-from ledger.facts.holds import (
+from ledger.facts.credits.grants import CreditsApplied, Draw, InvoiceLine
+from ledger.facts.credits.holds import (
     CreditHoldCreated,
     CreditHoldLapsed,
     CreditHoldReleased,

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
-from ledger.facts.credits import (
+from ledger.facts.credits.grants import (
     CreditGrantCreated,
     CreditGrantExpired,
     CreditGrantUpdated,

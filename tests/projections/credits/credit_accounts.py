@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ledger.facts.credits import CreditsApplied, Draw, GrantCategory, InvoiceLine
+from ledger.facts.credits.grants import CreditsApplied, Draw, GrantCategory, InvoiceLine
 from projections.kernels.credits.grants import Application, Grant, applied
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ledger.facts.credits import Draw, GrantCategory, InvoiceLine
+from ledger.facts.credits.grants import Draw, GrantCategory, InvoiceLine
 from projections.kernels.credits import burn_down_many as many
 from projections.kernels.credits.burn_down import NEVER, burn_down, draw_order
 from projections.kernels.credits.grants import Grant

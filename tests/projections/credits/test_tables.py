@@ -14,7 +14,7 @@ from sqlalchemy import Connection, event, inspect, select, text
 from ledger.database.addresses import open_database
 from ledger.database.store import Database
 from ledger.errors import StoreError
-from ledger.facts.credits import (
+from ledger.facts.credits.grants import (
     CreditGrantCreated,
     CreditGrantExpired,
     CreditGrantUpdated,

@@ -6,7 +6,7 @@ UTC. That a hold expired by itself follows from its `expires_at`.
 
 import msgspec
 
-from ledger.facts.credits import CreditsApplied
+from ledger.facts.credits.grants import CreditsApplied
 
 
 class HeldPart(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -16,7 +16,12 @@ from typing import Final
 import msgspec
 import pyarrow as pa
 
-from ledger.facts.credits import CreditsApplied, CreditsReinstated, Draw, InvoiceLine
+from ledger.facts.credits.grants import (
+    CreditsApplied,
+    CreditsReinstated,
+    Draw,
+    InvoiceLine,
+)
 
 INVOICES_IN_A_BLOCK: Final = 256
 """Few enough that one of them is read in some ten microseconds."""

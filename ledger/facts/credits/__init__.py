@@ -1,0 +1,1 @@
+"""Facts about credits: grants, what draws them down, holds, billing runs."""
