@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from projections.kernels.usage.decimals import numbers_of_words, words_of
-from projections.kernels.usage.keys import WINDOWED, groups
+from projections.kernels.usage.keys import WINDOWED, added, groups
 
 _NEVER = np.iinfo(np.int64).min
 
@@ -86,7 +86,7 @@ class Lasts(msgspec.Struct, frozen=True, kw_only=True):
         last = ordered.pick(np.maximum.reduceat(at, starts))
         return cls(
             key=last.key,
-            count=np.add.reduceat(ordered.count, starts),
+            count=added(ordered.count, starts),
             timestamp=last.timestamp,
             position=last.position,
             words=last.words,

@@ -18,7 +18,7 @@ from projections.kernels.usage.decimals import (
     number_of_limbs,
     words_of,
 )
-from projections.kernels.usage.keys import groups
+from projections.kernels.usage.keys import added, groups
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,8 +85,8 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
             return cls(key=key, count=count, limbs=limbs[:, order])
         summed = np.empty((len(limbs), len(starts)), np.int64)
         for limb, out in zip(limbs, summed, strict=True):
-            np.add.reduceat(limb[order], starts, out=out)
-        return cls(key=key[starts], count=np.add.reduceat(count, starts), limbs=summed)
+            out[:] = added(limb[order], starts)
+        return cls(key=key[starts], count=added(count, starts), limbs=summed)
 
     def __len__(self) -> int:
         """Return how many totals there are."""

@@ -9,10 +9,17 @@ import pyarrow as pa
 from ledger.usage.columns import TIMESTAMP, column_of, numbers_of, strings_of
 from ledger.usage.quantities import QUANTITY
 from projections.scans.reaggregation.errors import SummaryTooLargeError
-from projections.scans.reaggregation.question import Question
+from projections.scans.reaggregation.question import Measure, Question
 
 POSITION = "position"
 """Key of an answer's metadata: up to which position of the log it counts."""
+
+PIECE_ROWS = 1 << 14
+"""How many rows of an answer are next to each other in memory, at most.
+
+All pieces of a measure share the words that each of its rows repeats: where an answer is
+large, new memory takes longer than all that is computed.
+"""
 
 # Of an error, which has to be read.
 _NAMED = 10
@@ -29,12 +36,9 @@ def answer_of(question: Question, rows: pa.Table) -> pa.Table:
     schema = answer_schema(question)
     pieces, at = [], 0
     for measure, count in zip(question.in_order(), _rows_of_each(rows), strict=False):
-        batches = rows.slice(at, count).to_batches()
+        batches = rows.slice(at, count).to_batches(PIECE_ROWS)
         at += count
-        # The rows of all batches say the same, and share it.
-        longest = max((len(each) for each in batches), default=0)
-        words = strings_of([measure.meter_id, measure.event_name])
-        meters, names = (pa.repeat(word, longest) for word in words)
+        meters, names = words_of(measure, count)
         for batch in batches:
             _, customer, *dimensions, number, value, event_count = batch.columns
             numbers = numbers_of(number)
@@ -54,6 +58,19 @@ def answer_of(question: Question, rows: pa.Table) -> pa.Table:
             ]
             pieces.append(pa.RecordBatch.from_arrays(columns, schema=schema))
     return pa.Table.from_batches(pieces, schema)
+
+
+def words_of(measure: Measure, rows: int) -> tuple[pa.Array, pa.Array]:
+    """Return the meter and the event name of each row in a measure's longest piece.
+
+    Args:
+        measure: that all rows are of.
+        rows: how many the measure has.
+    """
+    longest = min(rows, PIECE_ROWS)
+    words = strings_of([measure.meter_id, measure.event_name])
+    meters, names = (pa.repeat(word, longest) for word in words)
+    return meters, names
 
 
 def _rows_of_each(rows: pa.Table) -> list[int]:

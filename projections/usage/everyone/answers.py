@@ -30,15 +30,19 @@ from projections.kernels.usage.decimals import (
 from projections.kernels.usage.keys import HOURS, customers_of
 from projections.kernels.usage.lasts import Lasts
 from projections.kernels.usage.totals import Totals
-from projections.scans.reaggregation.answers import answer_schema, decoded, instants
+from projections.scans.reaggregation.answers import (
+    PIECE_ROWS,
+    answer_schema,
+    decoded,
+    instants,
+    words_of,
+)
 from projections.scans.reaggregation.question import Measure, Question
 from projections.usage.everyone.slots import Slots
 from projections.usage.everyone.windowed import AddedCells
 
 _GREATEST = 10 ** (STORED_INTEGER_DIGITS + FRACTION_DIGITS) - 1
 _MOMENT = pa.decimal128(38, 0)
-# One array of strings holds two gigabytes.
-_ROWS_IN_A_PIECE = 1 << 20
 
 
 def answer_of_totals(
@@ -131,15 +135,13 @@ def _answer(
         column_of(added.cells.count),
     ]
     schema = answer_schema(question)
+    meters, names = words_of(measure, len(starts))
     pieces = []
-    for at in range(0, len(starts), _ROWS_IN_A_PIECE):
-        rows = slice(at, at + _ROWS_IN_A_PIECE)
+    for at in range(0, len(starts), PIECE_ROWS):
+        rows = slice(at, at + PIECE_ROWS)
         whose = customers[rows].dictionary_decode()
-        meters, names = (
-            pa.repeat(pa.scalar(word, pa.string()), len(whose))
-            for word in (measure.meter_id, measure.event_name)
-        )
-        piece = [meters, whose, *(each[rows] for each in columns), names]
+        named, length = [each[rows] for each in columns], len(whose)
+        piece = [meters[:length], whose, *named, names[:length]]
         pieces.append(pa.RecordBatch.from_arrays(piece, schema=schema))
     return pa.Table.from_batches(pieces, schema)
 
