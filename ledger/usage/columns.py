@@ -186,7 +186,8 @@ def in_order(
 
 def empty_batch() -> pa.RecordBatch:
     """Build a batch without rows."""
-    return pa.RecordBatch.from_pylist([], schema=USAGE)
+    # Converting even no Python object loads pandas where it is installed.
+    return pa.record_batch([pa.nulls(0, field.type) for field in USAGE], schema=USAGE)
 
 
 def encode(batch: pa.RecordBatch) -> bytes:

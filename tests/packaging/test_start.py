@@ -21,6 +21,7 @@ print(*sys.modules)
 
 with metering.connect(sys.argv[1]) as m:
     (meter,) = m.meters.list()
+    m.meters.update(meter.id, display_name="Words")
     payload = {"stripe_customer_id": "cus_1", "value": "12.5"}
     m.meter_events.create(event_name="tokens", payload=payload)
     window = {"start_time": 0, "end_time": 4_000_000_020}
