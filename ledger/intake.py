@@ -23,7 +23,7 @@ from ledger.entries import Commit, Head, Passage, TailSize
 from ledger.errors import LogDamagedError, MeteringError, RunsDirectoryError
 from ledger.facts.instants import LogTime
 from ledger.facts.meters import MeterFact
-from ledger.facts.union import FACTS
+from ledger.facts.union import FACTS, TERMS
 from ledger.folds import UsageFold
 from ledger.reading import corrections_of
 from ledger.runs.identifiers import SealedIdentifiers
@@ -76,7 +76,7 @@ class Intake:
         self._identifiers = IdentifierTable()
         self._time = LogTime()
         self._head = genesis
-        self._meters_position = genesis.facts_position
+        self._meters_position = self._terms_position = genesis.facts_position
         self._tail_events = self._tail_commits = self._tail_bytes = 0
         # Whether an interrupt left identifiers, usage and head apart.
         self._is_torn = False
@@ -99,6 +99,11 @@ class Intake:
         check, whatever facts of other kinds came since.
         """
         return self._meters_position
+
+    @property
+    def terms_position(self) -> int:
+        """A position since which no fact about what is billed, and when, was taken in."""
+        return self._terms_position
 
     @property
     def tail_size(self) -> TailSize:
@@ -232,8 +237,11 @@ class Intake:
                 self._identifiers.add(hashes, commit.first_position)
                 self._tail_events += commit.entry_count
                 self._tail_bytes += content_bytes(commit.content)
-            elif any(isinstance(fact, MeterFact) for fact in commit.single_facts):
-                self._meters_position = commit.last_position
+            for fact in commit.single_facts:
+                if isinstance(fact, MeterFact):
+                    self._meters_position = commit.last_position
+                elif isinstance(fact, TERMS):
+                    self._terms_position = commit.last_position
             for correction in corrections_of(commit):
                 self._time = self._time.corrected(correction)
             self._tail_commits += 1
@@ -252,6 +260,9 @@ class Intake:
         self._tail_bytes += content_bytes(passage.events)
         self._tail_commits += passage.commit_count
         self._usage.take_in_passage(passage)
+        for position, _, fact in passage.facts:
+            if isinstance(fact, TERMS):
+                self._terms_position = position
         assert head.position == passage.last_position, "the passage makes the head"
         self._move(head)
         self._is_torn = False
@@ -337,7 +348,7 @@ class Intake:
         self._tail_events = self._tail_commits = self._tail_bytes = 0
         self._head = segments[-1].head(self._head.epoch) if segments else self._genesis
         # Which facts came before the tail is not looked at: any may be about meters.
-        self._meters_position = self._head.facts_position
+        self._meters_position = self._terms_position = self._head.facts_position
         self._sealed = sealed
 
 

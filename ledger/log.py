@@ -59,8 +59,7 @@ class Log:
         epoch: identity for the log, should it not exist yet; None where it must exist.
         segments: where sealed usage lies.
         runs: a directory for what is derived from segments, in one of the log's own.
-        identifier_retention: how long an identifier cannot be used again; None is for
-            ever.
+        identifier_retention: how long an identifier is taken; None is for ever.
         judge: of the clock of appends.
 
     Raises:
@@ -193,6 +192,11 @@ class Log:
         return self._intake.head
 
     @property
+    def terms_position(self) -> int:
+        """A position since which nothing changed what is billed, and when."""
+        return self._intake.terms_position
+
+    @property
     def sealed(self) -> Sealed:
         """What is known to lie in segments."""
         return self._intake.sealed
@@ -258,7 +262,6 @@ class Log:
             CommitOutcomeUnknownError: it may have been; send the same events again.
         """
         self.check_usable()
-        assert len(draft), "there is something to append"
         return self._group.submit(draft)
 
     def settle(self, draft: Draft) -> Outcome:
@@ -266,7 +269,6 @@ class Log:
 
         A duplicate or a conflict stays one for good: nothing is ever unrecorded.
         """
-        assert len(draft), "there is something to settle"
         self.catch_up()
         return self._appends.settle(draft)
 
@@ -284,11 +286,9 @@ class Log:
 
         Args:
             now: returns the time, microseconds since 1970 UTC. It is called once the lock
-                is held, so that nothing is recorded at an instant that others have seen
-                pass.
+                is held: nothing is recorded at an instant that others have seen pass.
             needs_events: whether everything committed so far must be taken in before.
-            request: on whose behalf facts are recorded, where it has an idempotency
-                key.
+            request: on whose behalf it records, where it has an idempotency key.
 
         Raises:
             StoreError: nothing was recorded.
@@ -303,11 +303,12 @@ class Log:
                 moment = self.judge.moment(read_clock(now), known, server)
                 if needs_events:
                     self._intake.take_in_up_to(attempt.connection, known)
-                writing = Writing(attempt, known, moment, self._fold, request)
+                settle = self._appends.settle
+                writing = Writing(attempt, known, moment, self._fold, settle, request)
                 yield writing
             if writing.commit is not None:
                 self.judge.accepted(moment.reading)
-                self._intake.take_in(writing.commit, writing.head)
+                self._intake.take_in(writing.commit, writing.head, writing.hashes)
 
     @contextmanager
     def writing_beside(self) -> Iterator[Connection]:

@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection
 
 from ledger.appending.attempts import Attempt
+from ledger.appending.drafts import Draft, Outcome
 from ledger.appending.judging import ANY_TIME, Moment
 from ledger.entries import Commit, CommitKind, Head, next_commit
 from ledger.errors import RequestRepeatedError
@@ -19,12 +21,13 @@ from ledger.facts.meters import MeterCreated
 from ledger.facts.prices import PriceCreated, ProductCreated
 from ledger.facts.statements import StatementFinalized
 from ledger.facts.subscriptions import SubscriptionCreated, SubscriptionItemCreated
-from ledger.facts.union import Fact, encode_facts
+from ledger.facts.union import Fact, Facts, encode_facts
 from ledger.facts.webhooks import WebhookEndpointCreated
 from ledger.folds import FactFold
 from ledger.records.idempotency import Request
 from ledger.records.requests import Requests
 from ledger.usage.digest import facts_digest
+from ledger.usage.rows import UsageEvents
 
 
 class Writing:
@@ -35,6 +38,7 @@ class Writing:
         real_now: by which state beside the log is judged, microseconds since 1970 UTC:
             as `now`, but never beyond the real time.
         commit: what it records; None so far, or where there is nothing to record.
+        hashes: of the identifiers of the events that it records.
     """
 
     def __init__(
@@ -43,13 +47,16 @@ class Writing:
         known: Head,
         moment: Moment,
         fold: FactFold,
+        settle: Callable[[Draft], Outcome],
         request: Request | None,
     ) -> None:
         self.connection: Connection = attempt.connection
         self.real_now = moment.real
         self._moment = moment
         self.commit: Commit | None = None
+        self.hashes: np.ndarray | None = None
         self.head = known
+        self.settle = settle
         self._attempt = attempt
         self._fold = fold
         self._request = request
@@ -86,16 +93,37 @@ class Writing:
             made = _made_by(content[-1]) if isinstance(content, tuple) else None
             if not Requests(self.connection).claim([request], self.real_now, made=made):
                 raise RequestRepeatedError(request.idempotency_key)
-        body, known = encode_facts(facts), self.head
-        self.commit, self.head = next_commit(
-            known, content, CommitKind.FACTS, facts_digest(body), self.now
-        )
+        body = encode_facts(facts)
+        commit = self._append(content, CommitKind.FACTS, body, facts_digest(body))
+        self._fold.fold(self.connection, commit)
+
+    def record_events(self, new: Draft) -> None:
+        """Record the events of a draft, all of which are new by `settle`.
+
+        Everything committed before must be taken in, see `Log.writing`.
+
+        Raises:
+            RequestRepeatedError: as for `record`.
+            ClockSkewError: the clock is wrong.
+        """
+        assert self.commit is None, "a database transaction makes one commit"
+        request = self._request
+        if request and not Requests(self.connection).claim([request], self.real_now):
+            raise RequestRepeatedError(request.idempotency_key)
+        self._append(new.events, CommitKind.USAGE, *new.encoded)
+        self.hashes = new.hashes
+
+    def _append(
+        self, content: UsageEvents | Facts, kind: CommitKind, body: bytes, digest: bytes
+    ) -> Commit:
+        known = self.head
+        self.commit, self.head = next_commit(known, content, kind, digest, self.now)
         # The server's clock was read with the head, so it is not compared again.
         is_appended = self._attempt.append(
             known, self.head, self.commit, body, ANY_TIME
         )
         assert is_appended, "the head was read under the write lock"
-        self._fold.fold(self.connection, self.commit)
+        return self.commit
 
 
 _MADE: Mapping[type[Fact], Callable[[Any], str]] = {

@@ -132,6 +132,21 @@ Facts = tuple[Fact, ...] | SettledInvoices
 FACTS = (tuple, SettledInvoices)
 """The classes of the facts of a commit."""
 
+TERMS = (
+    PriceUpdated,
+    StatementFinalized,
+    StatementVoided,
+    SubscriptionCreated,
+    SubscriptionUpdated,
+    SubscriptionItemCreated,
+    SubscriptionPaused,
+    SubscriptionResumed,
+    SubscriptionCanceled,
+    SubscriptionTrialEnded,
+    SubscriptionEnded,
+)
+"""The classes of the facts that change what is billed, and when."""
+
 RecordedFacts = tuple[int, int, Fact | SettledInvoices]
 """A position, when it was recorded (microseconds since 1970 UTC), and the fact there.
 
