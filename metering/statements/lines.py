@@ -21,7 +21,7 @@ from projections.kernels.meters import MeterDefinition
 from projections.kernels.rating.limbs import WHOLE_BOUND
 from projections.kernels.rating.quantities import ReadQuantities
 from projections.kernels.rating.rate_card import RateCard, Tariff
-from projections.kernels.rating.rating import rate
+from projections.kernels.rating.rating import RatedLines, rate
 from projections.kernels.statements import counted_span
 from projections.kernels.usage.series import Series
 from projections.usage.view import UsageView
@@ -96,6 +96,71 @@ def billed_lines(
     return tuple(rated.lines)
 
 
+def rated_amounts(planned: Sequence[PlannedLine], units: Sequence[int]) -> list[int]:
+    """Return what `billed_lines` come to, and nothing else of them.
+
+    Raises:
+        InvalidRequestError: a quantity or an amount has too many digits.
+    """
+    quantities = quantities_of([quantity_from_units(each) for each in units])
+    rated = _Rated.of(planned, quantities)
+    for refusal in rated.refusals(planned).values():
+        raise refusal
+    amounts: list[int] = rated.lines.amount.tolist()
+    return [
+        0 if line.is_trial else amount
+        for line, amount in zip(planned, amounts, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rated:
+    """Lines with what each costs, were none of a trial.
+
+    Attributes:
+        lines: what they cost.
+        is_negative: bool, which quantities were rated as 0.
+        is_too_large: bool, which quantities cannot be rated.
+    """
+
+    lines: RatedLines
+    is_negative: np.ndarray
+    is_too_large: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        planned: Sequence[PlannedLine],
+        quantities: pa.Array,
+        is_too_large: np.ndarray | None = None,
+    ) -> "_Rated":
+        """Rate planned lines; see `rated_plan`."""
+        read = ReadQuantities.of(quantities)
+        tariffs: dict[tuple[str, str], int] = {}
+        which = [
+            tariffs.setdefault((line.price.price_id, line.currency), len(tariffs))
+            for line in planned
+        ]
+        first = dict(zip(reversed(which), reversed(planned), strict=True))
+        card = RateCard.of([_tariff(first[number]) for number in range(len(tariffs))])
+        rated = rate(card, np.array(which, np.int64), read.quantities)
+        beyond = read.is_too_large
+        if is_too_large is not None:
+            beyond = beyond | is_too_large
+        return cls(rated, read.is_negative, beyond)
+
+    def refusals(
+        self, planned: Sequence[PlannedLine]
+    ) -> dict[int, InvalidRequestError]:
+        """Return why lines are none, by index."""
+        wrong = ("amount", self.lines.is_beyond), ("quantity", self.is_too_large)
+        return {
+            at: _too_large(planned[at], what)
+            for what, are_wrong in wrong
+            for at in np.flatnonzero(are_wrong).tolist()
+        }
+
+
 def rated_plan(
     planned: Sequence[PlannedLine],
     ids: Sequence[str],
@@ -110,23 +175,7 @@ def rated_plan(
         quantities: of each, decimal128(38, 12) without nulls.
         is_too_large: bool, which of them have even more digits, and are none here.
     """
-    read = ReadQuantities.of(quantities)
-    tariffs: dict[tuple[str, str], int] = {}
-    which = [
-        tariffs.setdefault((line.price.price_id, line.currency), len(tariffs))
-        for line in planned
-    ]
-    first = dict(zip(reversed(which), reversed(planned), strict=True))
-    card = RateCard.of([_tariff(first[number]) for number in range(len(tariffs))])
-    rated = rate(card, np.array(which, np.int64), read.quantities)
-    beyond = read.is_too_large
-    if is_too_large is not None:
-        beyond = beyond | is_too_large
-    refusals = {
-        at: _too_large(planned[at], what)
-        for what, are_wrong in (("amount", rated.is_beyond), ("quantity", beyond))
-        for at in np.flatnonzero(are_wrong).tolist()
-    }
+    rated = _Rated.of(planned, quantities, is_too_large)
     return RatedPlan(
         [
             BilledLine(
@@ -146,13 +195,13 @@ def rated_plan(
                 planned,
                 ids,
                 quantities.to_pylist(),
-                rated.amount.tolist(),
-                read.is_negative.tolist(),
-                _tiers(rated.tiers()),
+                rated.lines.amount.tolist(),
+                rated.is_negative.tolist(),
+                _tiers(rated.lines.tiers()),
                 strict=True,
             )
         ],
-        refusals,
+        rated.refusals(planned),
     )
 
 
