@@ -7,13 +7,13 @@ nothing of their own, so it does not matter which of two stays that two threads 
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from metering.spending.calls import SpendingCalls
 from metering.store.engine import Engine
 
 if TYPE_CHECKING:
     from metering.access.api_keys import ApiKeys
     from metering.alerts.alerts import Alerts
     from metering.credits.applications import CreditApplications
-    from metering.credits.balances import CreditBalanceSummaries
     from metering.credits.grants import CreditGrants
     from metering.credits.transactions import CreditBalanceTransactions
     from metering.customers.customers import Customers
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from metering.meters.meters import Meters
     from metering.prices.prices import Prices
     from metering.prices.products import Products
+    from metering.spending.balances import CreditBalanceSummaries
     from metering.statements.statements import Statements
     from metering.stream.error_reports import ErrorReports
     from metering.stream.sessions import MeterEventSessions
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from metering.webhooks.events import Events
 
 
-class CallGroups:
+class CallGroups(SpendingCalls):
     """The groups of a connection; see `metering.Metering`."""
 
     _engine: Engine
@@ -126,9 +127,9 @@ class CallGroups:
     @cached_property
     def credit_balance_summary(self) -> "CreditBalanceSummaries":
         """What is left of a customer's credits."""
-        from metering.credits.balances import CreditBalanceSummaries
+        from metering.spending.balances import CreditBalanceSummaries
 
-        return CreditBalanceSummaries(self._engine)
+        return CreditBalanceSummaries(self._engine, self._burn_down)
 
     @cached_property
     def credit_balance_transactions(self) -> "CreditBalanceTransactions":

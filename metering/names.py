@@ -31,7 +31,6 @@ _NAMES: Final = {
     "metering.bodies": "ResourceObject",
     "metering.connection": "Metering",
     "metering.credits.applications": "CreditApplications",
-    "metering.credits.balances": "CreditBalanceSummaries",
     "metering.credits.grants": "CreditGrants",
     "metering.credits.requests": (
         "ApplicabilityConfigParams CreditAmountParams CreditFilterParams"
@@ -88,6 +87,8 @@ _NAMES: Final = {
     ),
     "metering.recording.events": "UnrecordedEvent",
     "metering.recording.recorder": "Recorder",
+    "metering.spending.balances": "CreditBalanceSummaries",
+    "metering.spending.resources": "Check CheckRemaining",
     "metering.statements.drift": "LineDrift StatementDrift",
     "metering.statements.runs.receipts": "StatementsReceipt",
     "metering.statements.resources": (

@@ -51,7 +51,6 @@ from metering.arguments.times import CreatedBounds, Time
 from metering.bodies import ResourceObject
 from metering.connection import Metering
 from metering.credits.applications import CreditApplications
-from metering.credits.balances import CreditBalanceSummaries
 from metering.credits.grants import CreditGrants
 from metering.credits.requests import (
     ApplicabilityConfigParams,
@@ -151,6 +150,8 @@ from metering.prices.resources import (
 )
 from metering.recording.events import UnrecordedEvent
 from metering.recording.recorder import Recorder
+from metering.spending.balances import CreditBalanceSummaries
+from metering.spending.resources import Check, CheckRemaining
 from metering.statements.drift import LineDrift, StatementDrift
 from metering.statements.resources import (
     Statement,
@@ -222,7 +223,7 @@ __all__ = [
     "Alerts", "ApiKey", "ApiKeys", "ApplicabilityConfig",
     "ApplicabilityConfigParams", "AutomaticTax", "BalanceExplanation", "BillingModeParams", "Cancel",
     "CancelParams", "CancellationDetails", "CancellationDetailsParams",
-    "Checkpoint", "Clock", "ClockSkewError", "Columns", "CommitOutcomeUnknownError",
+    "Check", "CheckRemaining", "Checkpoint", "Clock", "ClockSkewError", "Columns", "CommitOutcomeUnknownError",
     "Constant", "CreatedBounds", "CreditAmount", "CreditAmountParams",
     "CreditApplications", "CreditBalance", "CreditBalanceLimit",
     "CreditBalanceLimitParams", "CreditBalanceSummaries", "CreditBalanceSummary",

@@ -122,6 +122,8 @@ class AsyncMetering(AsyncGroup[Metering]):
     usage = awaited(Metering.usage, is_heavy=True)
     rate = awaited(Metering.rate, is_heavy=True)
     explain = awaited(Metering.explain)
+    check = awaited(Metering.check)
+    spend = awaited(Metering.spend)
     sql = awaited(Metering.sql, is_heavy=True)
     rebuild = awaited(Metering.rebuild, is_heavy=True)
     verify = awaited(Metering.verify, is_heavy=True)

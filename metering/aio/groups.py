@@ -13,7 +13,6 @@ from metering.arguments.schema import checked_value
 from metering.arguments.times import UsageTime
 from metering.arguments.words import RoundingName
 from metering.credits.applications import CreditApplications
-from metering.credits.balances import CreditBalanceSummaries
 from metering.credits.grants import CreditGrants
 from metering.credits.transactions import CreditBalanceTransactions
 from metering.customers.customers import Customers
@@ -21,6 +20,7 @@ from metering.holds.holds import CreditHolds
 from metering.meters.meters import Meters
 from metering.prices.prices import Prices
 from metering.prices.products import Products
+from metering.spending.balances import CreditBalanceSummaries
 from metering.statements.statements import Statements
 from metering.stream.error_reports import ErrorReports
 from metering.stream.sessions import MeterEventSessions

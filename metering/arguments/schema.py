@@ -83,7 +83,7 @@ _LISTS = {Collection, Iterable, Sequence}
 _ATTRIBUTE = re.compile(r"^    (\w+): (.+(?:\n     +.+)*)", re.MULTILINE)
 
 
-Check = Callable[[str, str], str]
+StringCheck = Callable[[str, str], str]
 """Refuses a string, given its path, or returns it in its canonical form."""
 
 
@@ -250,7 +250,9 @@ class _SchemaReading:
         assert isinstance(time, AnyTimeKind), "forms alone have such words"
         return time
 
-    def _one(self, hint: Any, meta: Meta, checks: Sequence[Check], path: str) -> Kind:
+    def _one(
+        self, hint: Any, meta: Meta, checks: Sequence[StringCheck], path: str
+    ) -> Kind:
         spelled, origin = self._spelled, get_origin(hint)
         if hint is str:
             return self._string(meta, checks)
@@ -279,7 +281,7 @@ class _SchemaReading:
             )
         return ObjectKind(fields=self.fields(hint, path))
 
-    def _string(self, meta: Meta, checks: Sequence[Check]) -> Kind:
+    def _string(self, meta: Meta, checks: Sequence[StringCheck]) -> Kind:
         if meta.max_length is None:
             return StringKind(most=LONGEST_SPELLED) if self._spelled else IdKind()
         return StringKind(
@@ -289,7 +291,7 @@ class _SchemaReading:
             check=self._check(checks),
         )
 
-    def _check(self, checks: Sequence[Check]) -> Check | None:
+    def _check(self, checks: Sequence[StringCheck]) -> StringCheck | None:
         """Return what judges a string here; one that is spelled is judged later too."""
         match self._spelling:
             case Spelling.PYTHON:

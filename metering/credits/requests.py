@@ -178,6 +178,17 @@ class CreditBalanceQuery(msgspec.Struct, frozen=True, kw_only=True):
     filter: CreditFilterParams | None = None
 
 
+class CreditBalanceWithUsage(CreditBalanceQuery, frozen=True, kw_only=True):
+    """Whose credits are added up, which, and whether unbilled usage has drawn on them.
+
+    Attributes:
+        include_unbilled_usage: whether the available balance is what unbilled usage of
+            subscriptions leaves.
+    """
+
+    include_unbilled_usage: bool = False
+
+
 class InvoiceApply(msgspec.Struct, frozen=True, kw_only=True):
     """An invoice that draws credits.
 

@@ -128,13 +128,20 @@ class CreditBalance(ResourceObject, frozen=True, kw_only=True):
         held_balance: what holds keep.
         ledger_balance: what transactions add up to; what is held and grants that are
             not yet effective included.
+        unbilled_usage: what unbilled usage will draw, where that was asked for: the
+            available balance is without it.
+        uncovered_usage: unbilled usage that no credits cover.
     """
 
-    beyond_stripe: ClassVar[frozenset[str]] = frozenset({"held_balance"})
+    beyond_stripe: ClassVar[frozenset[str]] = frozenset(
+        {"held_balance", "unbilled_usage", "uncovered_usage"}
+    )
 
     available_balance: CreditAmount
     held_balance: CreditAmount
     ledger_balance: CreditAmount
+    unbilled_usage: CreditAmount | None = None
+    uncovered_usage: CreditAmount | None = None
 
 
 class CreditBalanceSummary(ResourceObject, frozen=True, kw_only=True):

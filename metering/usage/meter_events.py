@@ -361,7 +361,7 @@ def _recorded(
                     row.identifier, outcome.conflicts[at], positions[at]
                 )
             case Status.DUPLICATE:
-                recorded[number] = _original(engine, positions[at])
+                recorded[number] = original_event(engine, positions[at])
             case _:
                 recorded[number] = event_resource(
                     engine, row, positions[at], outcome.recorded_at
@@ -369,7 +369,8 @@ def _recorded(
     return recorded
 
 
-def _original(engine: Engine, position: int) -> MeterEvent:
+def original_event(engine: Engine, position: int) -> MeterEvent:
+    """Return the event at a position, marked as a repetition of it is answered."""
     events, recorded_at = engine.log.events_at(np.array([position]))
     (row,) = usage_rows(events)
     is_cancelled = engine.is_cancelled(position)

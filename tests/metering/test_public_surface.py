@@ -14,7 +14,7 @@ PROMISED = """
     AddressParams Alert AlertFilter AlertFilterParams AlertTriggered Alerts ApiKey
     ApiKeys ApplicabilityConfig ApplicabilityConfigParams AutomaticTax
     BalanceExplanation BillingModeParams Cancel CancelParams CancellationDetails
-    CancellationDetailsParams Checkpoint Clock ClockSkewError Columns
+    CancellationDetailsParams Check CheckRemaining Checkpoint Clock ClockSkewError Columns
     CommitOutcomeUnknownError Constant CreatedBounds CreditAmount CreditAmountParams
     CreditApplications CreditBalance CreditBalanceLimit CreditBalanceLimitParams
     CreditBalanceSummaries CreditBalanceSummary CreditBalanceThreshold
@@ -76,6 +76,8 @@ PARAMETERS = {
     "Metering.usage": "self meters start_time end_time window timezone customers"
     " progress",
     "Metering.rate": "self usage prices currency",
+    "Metering.check": "self customer meter quantity price",
+    "Metering.spend": "self customer meter quantity identifier timestamp payload",
     "Metering.explain": "self figure meter customer start_time end_time as_of",
     "Recorder.record": "self event_name payload identifier timestamp",
     "Recorder.flush": "self timeout",
@@ -142,7 +144,7 @@ PARAMETERS = {
     "credits.preview_many": "source replace",
     "credits.reinstate": "invoice",
     "credits.reinstate_many": "source progress",
-    "credit_balance_summary.retrieve": "customer filter at",
+    "credit_balance_summary.retrieve": "customer filter at include_unbilled_usage",
     "credit_balance_summary.history": "customer start_time end_time filter",
     "credit_balance_transactions.list": "customer credit_grant limit starting_after"
     " ending_before",

@@ -51,6 +51,7 @@ def usual_arguments(
     grant_id = grant(m, 1_000).id
     held: Given = {"id": "job_1", "customer": "cus_1", "amount": money(1)}
     m.credit_holds.create(**held)
+    spent: Given = {"customer": "cus_1", "meter": meter.id, "quantity": 1}
     given: dict[str, Given] = {
         "alerts.create": alert,
         "api_keys.create": {"name": "a", "scopes": ["read"]},
@@ -110,6 +111,8 @@ def usual_arguments(
         },
         "reaggregate": {"filters": {"model": ["a"]}, "group_by": ["model"]},
         "sql": {"query": "SELECT 1"},
+        "check": {**spent, "price": made.id},
+        "spend": {**spent, "payload": {"a": "b"}},
         "statements.finalize": {"id": "st_1", **stated},
         "statements.preview": stated,
         "statements.run": {"period_end": 0},

@@ -1,24 +1,31 @@
 """Credit balances: what is left of a customer's credits, at any instant.
 
 A past instant is answered as it stood, a future one as it will stand if nothing else
-happens: grants become effective and expire by themselves.
+happens: grants become effective and expire by themselves. Now, unbilled usage may count.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import pyarrow as pa
 
 from ledger.usage.columns import TIMESTAMP
 from metering.arguments.clock import at_microseconds
-from metering.arguments.refusals import check_only
+from metering.arguments.refusals import check_only, exclusive
 from metering.arguments.schema import checked
 from metering.arguments.times import Time, instant, span_of
 from metering.credits.grants import grant_of
-from metering.credits.requests import CreditBalanceQuery, CreditFilterParams
+from metering.credits.requests import (
+    CreditBalanceQuery,
+    CreditBalanceWithUsage,
+    CreditFilterParams,
+)
 from metering.credits.resources import CreditBalance, CreditBalanceSummary, monetary
 from metering.credits.scopes import prices_of
 from metering.errors import ResourceMissingError
+from metering.spending.burn_down import BurnDown, Burned
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.balances import (
@@ -48,8 +55,9 @@ _HasScope = Callable[[tuple[str, ...] | None], bool]
 class CreditBalanceSummaries:
     """The credit balances of a store."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, burn_down: BurnDown) -> None:
         self._engine = engine
+        self._burn_down = burn_down
 
     def retrieve(
         self,
@@ -57,6 +65,7 @@ class CreditBalanceSummaries:
         customer: str,
         filter: CreditFilterParams | None = None,  # noqa: A002  # the name that Stripe gives it
         at: Time | None = None,
+        include_unbilled_usage: bool = False,
     ) -> CreditBalanceSummary:
         """Add up what is left of a customer's credits, by currency.
 
@@ -68,16 +77,30 @@ class CreditBalanceSummaries:
                 of the prices; ``{"type": "credit_grant", "credit_grant": id}`` one
                 grant. None is all.
             at: the instant, past or future; None is now.
+            include_unbilled_usage: whether the available balance is what unbilled usage
+                leaves: that of the customer's subscriptions, in all their periods, that
+                no finalised statement covers. It draws as statements of these periods
+                will, one after the other, and is current to the last event. Now only.
 
         Returns:
-            A balance for each currency of the grants recorded by then, sorted.
+            A balance for each currency of the grants recorded by then, sorted; and with
+            unbilled usage for each of its currencies.
 
         Raises:
             ResourceMissingError: the customer has no such grant.
             InvalidRequestError: an argument is malformed.
         """
-        asked = checked(CreditBalanceQuery, customer=customer, filter=filter)
+        asked = checked(
+            CreditBalanceWithUsage,
+            customer=customer,
+            filter=filter,
+            include_unbilled_usage=include_unbilled_usage,
+        )
         owner = asked.customer
+        if asked.include_unbilled_usage:
+            if at is not None:
+                raise exclusive("at", "at", "include_unbilled_usage")
+            return self._with_unbilled_usage(owner, asked.filter)
         wanted = None if at is None else instant(at, "at")
         with self._engine.credits() as (seen, now):
             then = now if wanted is None else wanted
@@ -86,15 +109,39 @@ class CreditBalanceSummaries:
                 found = _balances_then(seen, owner, chosen, then)
             else:
                 found = _balances_from_now(seen, owner, chosen, then)
-        return CreditBalanceSummary(
-            balances=tuple(
-                CreditBalance(
-                    available_balance=monetary(currency, balance.available),
-                    held_balance=monetary(currency, balance.held),
-                    ledger_balance=monetary(currency, balance.ledger),
+        return self._summary(
+            owner, then, [_shown(currency, each) for currency, each in found.items()]
+        )
+
+    def _with_unbilled_usage(
+        self, owner: str, wanted: CreditFilterParams | None
+    ) -> CreditBalanceSummary:
+        with self._burn_down.present() as present:
+            chosen = _chosen(present.seen, owner, wanted)
+            now = present.now
+            found = _balances_from_now(present.seen, owner, chosen, now)
+            burned = self._burn_down.burned(present, owner)
+        usage = _drawn_of(burned, chosen)
+        balances = []
+        for currency in sorted({*found, *burned.uncovered}):
+            drawn = usage.get(currency, 0)
+            left = found.get(currency, Balance()).minus(Balance(0, drawn, 0))
+            balances.append(
+                msgspec.structs.replace(
+                    _shown(currency, left),
+                    unbilled_usage=monetary(currency, drawn),
+                    uncovered_usage=monetary(
+                        currency, burned.uncovered.get(currency, 0)
+                    ),
                 )
-                for currency, balance in found.items()
-            ),
+            )
+        return self._summary(owner, now, balances)
+
+    def _summary(
+        self, owner: str, then: int, balances: Sequence[CreditBalance]
+    ) -> CreditBalanceSummary:
+        return CreditBalanceSummary(
+            balances=tuple(balances),
             customer=owner,
             livemode=self._engine.settings.livemode,
             at=at_microseconds(then),
@@ -165,6 +212,23 @@ class _Chosen:
         if self.grant is not None:
             return grant.position == self.grant.position
         return self.has_scope is None or self.has_scope(grant.prices)
+
+
+def _shown(currency: str, balance: Balance) -> CreditBalance:
+    return CreditBalance(
+        available_balance=monetary(currency, balance.available),
+        held_balance=monetary(currency, balance.held),
+        ledger_balance=monetary(currency, balance.ledger),
+    )
+
+
+def _drawn_of(burned: Burned, chosen: _Chosen) -> Mapping[str, int]:
+    """Return what unbilled usage draws of chosen grants, by currency."""
+    sums = Counter[str]()
+    for grant in burned.grants:
+        if chosen.has(grant):
+            sums[grant.currency] += burned.drawn.get(grant.position, 0)
+    return sums
 
 
 def _balances_from_now(

@@ -1,0 +1,139 @@
+"""Checking whether usage would be covered, and recording it only where it is.
+
+`spend` decides in the database transaction that records the event, so that no two callers
+spend the same cent.
+"""
+
+from decimal import Decimal
+
+import numpy as np
+
+from ledger.appending.drafts import Draft, Status
+from ledger.usage.quantities import units_from_quantity
+from ledger.usage.rows import FewEvents
+from metering.arguments.ids import found_by_id
+from metering.arguments.refusals import invalid
+from metering.credits.resources import monetary
+from metering.errors import IdentifierConflictError
+from metering.spending.burn_down import AddedUsage, BurnDown, Present
+from metering.spending.deciding import refusals
+from metering.spending.requests import UsageCheck, UsageSpend
+from metering.spending.resources import Check, CheckRemaining
+from metering.spending.weighing import check_adds_up, weighed
+from metering.store.engine import Engine
+from metering.usage.arrivals import Arrival
+from metering.usage.event_rules import check_sent_event
+from metering.usage.meter_events import event_resource, original_event
+from metering.usage.resources import MeterEvent
+from projections.credits.queries import CreditQueries
+from projections.kernels.meters import MeterDefinition
+from projections.meters.catalog import Definitions
+from projections.prices.queries import PriceQueries
+
+
+def check_usage(engine: Engine, burn_down: BurnDown, asked: UsageCheck) -> Check:
+    """Answer whether usage would be covered; see `SpendingCalls.check`."""
+    _check_is_some(asked.quantity)
+    with burn_down.present() as present:
+        found = metered_by(present.definitions, asked.meter)
+        check_adds_up(found)
+        priced = None
+        if asked.price is not None:
+            prices = PriceQueries(present.seen.connection)
+            priced = found_by_id(prices.price, asked.price, "price", "price")
+        added = AddedUsage(
+            meter_id=found.meter_id,
+            units=units_from_quantity(asked.quantity),
+            timestamp=present.now,
+        )
+        usage = weighed(burn_down, present, asked.customer, added, priced)
+    against = refusals(usage)
+    return Check(
+        allowed=not against,
+        reason=against[0].reason if against else None,
+        customer=asked.customer,
+        meter=found.meter_id,
+        quantity=asked.quantity,
+        amount=monetary(usage.currency, usage.amount),
+        remaining=CheckRemaining(credits=monetary(usage.currency, usage.remaining)),
+        position=usage.position,
+        livemode=engine.settings.livemode,
+    )
+
+
+def spend_usage(engine: Engine, burn_down: BurnDown, asked: UsageSpend) -> MeterEvent:
+    """Record usage where it is covered; see `SpendingCalls.spend`."""
+    _check_is_some(asked.quantity)
+    with engine.writing(needs_events=True) as writing:
+        definitions = engine.catalog.read(writing.connection)
+        found = metered_by(definitions, asked.meter)
+        check_adds_up(found)
+        row, doubt = check_sent_event(
+            Arrival(now=writing.now, definitions=definitions, takes_any_past=False),
+            event_name=found.event_name,
+            identifier=asked.identifier,
+            timestamp=asked.timestamp,
+            payload=_payload(asked, found),
+        )
+        draft = Draft.of(
+            FewEvents((row,)),
+            has_own_timestamp=np.array([asked.timestamp is not None]),
+            facts_position=definitions.facts_position,
+            now=engine.now,
+        )
+        outcome = writing.settle(draft)
+        position = int(outcome.positions[0])
+        if int(outcome.statuses[0]) == Status.CONFLICT:
+            raise IdentifierConflictError(
+                asked.identifier, outcome.conflicts[0], position
+            )
+        if outcome.are_new[0]:
+            if doubt is not None:
+                raise doubt
+            seen = CreditQueries(writing.connection)
+            terms_position = engine.log.terms_position
+            present = Present(seen, writing.now, terms_position, definitions)
+            added = AddedUsage(
+                meter_id=found.meter_id,
+                units=units_from_quantity(asked.quantity),
+                timestamp=row.timestamp,
+            )
+            usage = weighed(burn_down, present, asked.customer, added, None)
+            for refusal in refusals(usage):
+                raise refusal.error("quantity")
+            writing.record_events(draft)
+    if writing.commit is None:
+        return original_event(engine, position)
+    engine.sealing.appended()
+    made = writing.commit
+    return event_resource(engine, row, made.first_position, made.recorded_at)
+
+
+def metered_by(definitions: Definitions, named: str) -> MeterDefinition:
+    """Return a meter by its id or event name, or refuse the parameter."""
+
+    def find(name: str) -> MeterDefinition | None:
+        found = definitions.by_id.get(name)
+        return definitions.by_event_name.get(name) if found is None else found
+
+    return found_by_id(find, named, "billing meter", "meter")
+
+
+def _check_is_some(quantity: Decimal) -> None:
+    if not quantity:
+        raise invalid("quantity", quantity, "above 0")
+
+
+def _payload(asked: UsageSpend, meter: MeterDefinition) -> dict[str, str | Decimal]:
+    """Return the payload of the event that usage is recorded as."""
+    given = dict(asked.payload or {})
+    own: dict[str, str | Decimal] = {meter.customer_payload_key: asked.customer}
+    if meter.needs_value:
+        own[meter.value_payload_key] = asked.quantity
+    elif asked.quantity != 1:
+        raise invalid("quantity", asked.quantity, "1, as the meter counts events")
+    for key in own:
+        if key in given:
+            allowed = "left out, as customer and quantity say it"
+            raise invalid(f"payload[{key}]", given[key], allowed)
+    return {**given, **own}
