@@ -27,6 +27,7 @@ from ledger.usage.columns import (
     TIMESTAMP,
     USAGE,
     codes_of,
+    empty_batch,
     positions_of,
     take_rows,
     timestamps_of,
@@ -264,7 +265,7 @@ def usage_batch_of(table: pa.Table) -> pa.RecordBatch:
     table = table.select(USAGE.names).unify_dictionaries().combine_chunks()
     batches = table.cast(USAGE).to_batches()
     if not batches:
-        return pa.RecordBatch.from_pylist([], schema=USAGE)
+        return empty_batch()
     (batch,) = batches
     return batch
 
