@@ -301,10 +301,10 @@ class Log:
             with attempting(self._database) as attempt:
                 known, server = read_head_and_time(attempt.connection)
                 moment = self.judge.moment(read_clock(now), known, server)
+                calls = self._appends.settle, self._intake.take_in_up_to
+                writing = Writing(attempt, known, moment, self._fold, calls, request)
                 if needs_events:
-                    self._intake.take_in_up_to(attempt.connection, known)
-                settle = self._appends.settle
-                writing = Writing(attempt, known, moment, self._fold, settle, request)
+                    writing.take_in_events()
                 yield writing
             if writing.commit is not None:
                 self.judge.accepted(moment.reading)

@@ -237,6 +237,8 @@ STEPS: tuple[Migration, ...] = (
     _keep,
     # Format 18 had no alert on billing periods; a release of it cannot read one.
     _keep,
+    # Format 19 had no spend limits; a release of it would hold beyond one.
+    _keep,
 )
 """The step at index n leads from version n + 1 to version n + 2."""
 assert len(STEPS) + 1 == FORMAT_VERSION, "the last step leads to it"

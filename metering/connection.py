@@ -57,6 +57,7 @@ class Metering(CallGroups, BulkUsage):
         statements: preview, finalize, retrieve, list, void, drift, run, to_table.
         credit_grants: create, update, retrieve, list, expire, void.
         credit_holds: create, settle, settle_many, release, retrieve, list.
+        spend_limits: create, update, cancel, retrieve, list.
         credits: apply, apply_many, preview, preview_many, reinstate.
         credit_balance_summary: retrieve, history.
         credit_balance_transactions, events, error_reports: list, retrieve.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from metering.customers.customers import Customers
     from metering.holds.holds import CreditHolds
     from metering.internals import Internals
+    from metering.limits.limits import SpendLimits
     from metering.meters.meters import Meters
     from metering.prices.prices import Prices
     from metering.prices.products import Products
@@ -109,6 +110,13 @@ class CallGroups(SpendingCalls):
         from metering.holds.holds import CreditHolds
 
         return CreditHolds(self._engine)
+
+    @cached_property
+    def spend_limits(self) -> "SpendLimits":
+        """How much customers may spend in a window of time."""
+        from metering.limits.limits import SpendLimits
+
+        return SpendLimits(self._engine)
 
     @cached_property
     def credit_grants(self) -> "CreditGrants":

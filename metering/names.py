@@ -65,6 +65,8 @@ _NAMES: Final = {
     "metering.holds.holds": "CreditHolds",
     "metering.holds.resources": "CreditHold HoldAllocation",
     "metering.holds.settling": "SettlementsReceipt",
+    "metering.limits.limits": "SpendLimits",
+    "metering.limits.resources": "SpendLimit SpendLimitWarning",
     "metering.meters.meters": "Meters",
     "metering.meters.requests": (
         "CustomerMappingParams DefaultAggregationParams ValueSettingsParams"

@@ -111,6 +111,8 @@ from metering.explaining.explanations import Explanation, ExplanationPart
 from metering.holds.holds import CreditHolds
 from metering.holds.resources import CreditHold, HoldAllocation
 from metering.holds.settling import SettlementsReceipt
+from metering.limits.limits import SpendLimits
+from metering.limits.resources import SpendLimit, SpendLimitWarning
 from metering.meters.meters import Meters
 from metering.meters.requests import (
     CustomerMappingParams,
@@ -255,7 +257,7 @@ __all__ = [
     "ResourceObject", "ResumedAnchorParams", "RunsDirectoryError", "ScopePrice",
     "SecretError", "SegmentDamagedError", "SegmentMissingError",
     "SegmentStoreError", "SegmentStoreUnavailableError", "SettlementsReceipt", "ShippingParams",
-    "SourceError", "SpendThreshold", "SpendThresholdParams", "Statement",
+    "SourceError", "SpendLimit", "SpendLimitWarning", "SpendLimits", "SpendThreshold", "SpendThresholdParams", "Statement",
     "StatementConflictError", "StatementCredit", "StatementDrift", "StatementLine",
     "StatementTier", "Statements", "StatementsReceipt", "StatusTransitions",
     "StoreBehindError", "StoreBusyError", "StoreClosedError", "StoreError",

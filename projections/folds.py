@@ -19,6 +19,7 @@ from ledger.facts.credits.grants import (
     GrantFact,
 )
 from ledger.facts.credits.holds import CreditHoldLapsed, HoldFact
+from ledger.facts.credits.limits import LimitFact
 from ledger.facts.credits.settlements import SettledInvoices
 from ledger.facts.customers import CustomerDeleted, CustomerFact, CustomerUpdated
 from ledger.facts.log_time import LogTimeCorrected
@@ -126,6 +127,12 @@ def _subscriptions() -> TableFold:
     return SUBSCRIPTION_FOLD
 
 
+def _limits() -> TableFold:
+    from projections.limits.tables import LIMIT_FOLD
+
+    return LIMIT_FOLD
+
+
 _RESOURCES = (
     FoldedResource(name="meter", version=2, kinds=get_args(MeterFact), load=_meters),
     FoldedResource(
@@ -142,7 +149,7 @@ _RESOURCES = (
     ),
     FoldedResource(
         name="alert",
-        version=7,
+        version=8,
         kinds=(*get_args(WatchingFact), *get_args(TriggerFact), LogTimeCorrected),
         load=_alerts,
     ),
@@ -201,6 +208,9 @@ _RESOURCES = (
         version=2,
         kinds=get_args(SubscriptionFact),
         load=_subscriptions,
+    ),
+    FoldedResource(
+        name="spend_limit", version=1, kinds=get_args(LimitFact), load=_limits
     ),
 )
 _FACTS_AT_A_TIME = 20_000

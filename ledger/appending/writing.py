@@ -15,6 +15,7 @@ from ledger.errors import RequestRepeatedError
 from ledger.facts.alerts import CreditAlertCreated, SpendAlertCreated, UsageAlertCreated
 from ledger.facts.credits.grants import CreditGrantCreated
 from ledger.facts.credits.holds import CreditHoldCreated
+from ledger.facts.credits.limits import SpendLimitCreated
 from ledger.facts.credits.settlements import SettledInvoices
 from ledger.facts.customers import CustomerCreated
 from ledger.facts.meters import MeterCreated
@@ -39,6 +40,9 @@ class Writing:
             as `now`, but never beyond the real time.
         commit: what it records; None so far, or where there is nothing to record.
         hashes: of the identifiers of the events that it records.
+
+    Args:
+        calls: what the log does for it: settling a draft, taking in commits up to a head.
     """
 
     def __init__(
@@ -47,7 +51,7 @@ class Writing:
         known: Head,
         moment: Moment,
         fold: FactFold,
-        settle: Callable[[Draft], Outcome],
+        calls: tuple[Callable[[Draft], Outcome], Callable[[Connection, Head], None]],
         request: Request | None,
     ) -> None:
         self.connection: Connection = attempt.connection
@@ -56,7 +60,7 @@ class Writing:
         self.commit: Commit | None = None
         self.hashes: np.ndarray | None = None
         self.head = known
-        self.settle = settle
+        self.settle, self._take_in = calls
         self._attempt = attempt
         self._fold = fold
         self._request = request
@@ -73,6 +77,11 @@ class Writing:
         if self._moment.fault is not None:
             raise self._moment.fault
         return self._moment.instant
+
+    def take_in_events(self) -> None:
+        """Take in everything committed so far, so that its usage counts in memory."""
+        assert self.commit is None, "what is decided by events is recorded after"
+        self._take_in(self.connection, self.head)
 
     def record(self, facts: Sequence[Fact] | SettledInvoices) -> None:
         """Record facts, once in this transaction; none is nothing to record.
@@ -140,6 +149,7 @@ _MADE: Mapping[type[Fact], Callable[[Any], str]] = {
     SubscriptionCreated: attrgetter("subscription_id"),
     SubscriptionItemCreated: attrgetter("item.item_id"),
     CreditHoldCreated: attrgetter("hold_id"),
+    SpendLimitCreated: attrgetter("limit_id"),
 }
 
 

@@ -140,14 +140,20 @@ class RowFormat(Generic[ValueT]):
     def __init__(
         self,
         table: Table,
-        kind: Callable[..., ValueT],
+        kind: type[ValueT],
         codecs: Mapping[str, Codec] = MappingProxyType({}),
         joined: Sequence[Column[Any]] = (),
     ) -> None:
         self._kind = kind
+        # Those of a class that it extends come first.
+        kinds = {
+            name: hint
+            for each in reversed(type.mro(kind))
+            for name, hint in getattr(each, "__annotations__", {}).items()
+        }
         self._all = {each.name: each for each in (*table.columns, *joined)}
         self._columns = list(self._all)
-        self._names = [name for name in self._columns if name in kind.__annotations__]
+        self._names = [name for name in self._columns if name in kinds]
         self._others = [name for name in self._columns if name not in self._names]
         self._of_value = attrgetter(*self._names)
         self._of_row = itemgetter(*map(self._columns.index, self._names))
@@ -161,7 +167,7 @@ class RowFormat(Generic[ValueT]):
         self._required = [
             at
             for at, name in enumerate(self._names)
-            if NoneType not in get_args(kind.__annotations__[name])
+            if NoneType not in get_args(kinds[name])
         ]
 
     def read(self, row: Row[Any]) -> ValueT:

@@ -114,6 +114,17 @@ class SubscribedPeriods(msgspec.Struct, frozen=True, kw_only=True):
     interval_count: int
 
 
+class LimitShare(msgspec.Struct, frozen=True, kw_only=True):
+    """The share of a spend limit at which an alert warns.
+
+    `amount` is the limit, in minor units; it is reached at 100 percent.
+    """
+
+    limit_id: str
+    amount: int
+    percentage: int
+
+
 class SpendAlertCreated(
     msgspec.Struct,
     frozen=True,
@@ -125,7 +136,8 @@ class SpendAlertCreated(
     """An amount that usage costs is watched, for one customer or for each.
 
     `gte` is in minor units of the currency; `timezone` as for usage. `subscribed` says
-    which billing periods count, where those do.
+    which billing periods count, where those do. `of_limit` says which limit the alert is
+    a warning of, where it is one.
     """
 
     alert_id: str
@@ -136,6 +148,7 @@ class SpendAlertCreated(
     recurrence: Recurrence
     timezone: str | None
     subscribed: SubscribedPeriods | None = None
+    of_limit: LimitShare | None = None
 
 
 class CreditAlertCreated(
@@ -204,6 +217,23 @@ class UsageAlertTriggered(
     window_start: int | None
 
 
+class SpendLimitWarned(
+    UsageAlertTriggered,
+    frozen=True,
+    kw_only=True,
+    tag_field="fact",
+    tag="spend_limit.warned",
+    gc=False,
+):
+    """What a customer's usage costs reached a percentage of a spend limit.
+
+    It is the trigger of the alert that warns at that percentage.
+    """
+
+    limit_id: str
+    percentage: int
+
+
 class CreditAlertTriggered(
     msgspec.Struct,
     frozen=True,
@@ -227,6 +257,6 @@ class CreditAlertTriggered(
 
 CreationFact = UsageAlertCreated | SpendAlertCreated | CreditAlertCreated
 TransitionFact = AlertActivated | AlertDeactivated | AlertArchived
-TriggerFact = UsageAlertTriggered | CreditAlertTriggered
+TriggerFact = UsageAlertTriggered | SpendLimitWarned | CreditAlertTriggered
 WatchingFact = CreationFact | TransitionFact
 """What is watched from then on, and not what was triggered."""

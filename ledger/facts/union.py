@@ -16,6 +16,7 @@ from ledger.facts.alerts import (
     CreditAlertCreated,
     CreditAlertTriggered,
     SpendAlertCreated,
+    SpendLimitWarned,
     UsageAlertCreated,
     UsageAlertTriggered,
 )
@@ -33,6 +34,11 @@ from ledger.facts.credits.holds import (
     CreditHoldLapsed,
     CreditHoldReleased,
     CreditHoldSettled,
+)
+from ledger.facts.credits.limits import (
+    SpendLimitCanceled,
+    SpendLimitCreated,
+    SpendLimitUpdated,
 )
 from ledger.facts.credits.settlements import (
     BODY_BY_COLUMNS,
@@ -125,6 +131,10 @@ Fact = (
     | CreditHoldSettled
     | CreditHoldReleased
     | CreditHoldLapsed
+    | SpendLimitCreated
+    | SpendLimitUpdated
+    | SpendLimitCanceled
+    | SpendLimitWarned
 )
 
 Facts = tuple[Fact, ...] | SettledInvoices

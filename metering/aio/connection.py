@@ -30,6 +30,7 @@ from metering.aio.groups import (
     AsyncMeters,
     AsyncPrices,
     AsyncProducts,
+    AsyncSpendLimits,
     AsyncStatements,
     AsyncSubscriptionItems,
     AsyncSubscriptions,
@@ -94,6 +95,7 @@ class AsyncMetering(AsyncGroup[Metering]):
         self.statements = AsyncStatements(calls, m.statements)
         self.credit_grants = AsyncCreditGrants(calls, m.credit_grants)
         self.credit_holds = AsyncCreditHolds(calls, m.credit_holds)
+        self.spend_limits = AsyncSpendLimits(calls, m.spend_limits)
         self.credits = AsyncCreditApplications(calls, m.credits)
         self.credit_balance_summary = AsyncCreditBalanceSummaries(
             calls, m.credit_balance_summary

@@ -17,6 +17,7 @@ from metering.credits.grants import CreditGrants
 from metering.credits.transactions import CreditBalanceTransactions
 from metering.customers.customers import Customers
 from metering.holds.holds import CreditHolds
+from metering.limits.limits import SpendLimits
 from metering.meters.meters import Meters
 from metering.prices.prices import Prices
 from metering.prices.products import Products
@@ -176,6 +177,16 @@ class AsyncCreditHolds(AsyncGroup[CreditHolds]):
     release = awaited(CreditHolds.release)
     retrieve = awaited(CreditHolds.retrieve)
     list = listed(CreditHolds.list)
+
+
+class AsyncSpendLimits(AsyncGroup[SpendLimits]):
+    """`metering.SpendLimits`, awaited."""
+
+    create = awaited(SpendLimits.create)
+    update = awaited(SpendLimits.update)
+    cancel = awaited(SpendLimits.cancel)
+    retrieve = awaited(SpendLimits.retrieve)
+    list = listed(SpendLimits.list)
 
 
 class AsyncCreditGrants(AsyncGroup[CreditGrants]):

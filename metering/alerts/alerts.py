@@ -267,7 +267,9 @@ class Alerts:
     ) -> Alert:
         with self._engine.writing() as writing:
             seen = AlertQueries(writing.connection)
-            status = alert_of(seen, fact.alert_id).status
+            known = alert_of(seen, fact.alert_id)
+            _check_own(known)
+            status = known.status
             if status not in from_statuses:
                 raise InvalidRequestError(
                     f"Alert {fact.alert_id} is {status.value}"
@@ -299,6 +301,21 @@ class Alerts:
                 code="alert_limit_reached",
                 param=f"{param}[filters]",
             )
+
+
+def _check_own(alert: kernel.AlertDefinition) -> None:
+    """Check that an alert is not part of something else.
+
+    Raises:
+        InvalidRequestError: a spend limit has made it.
+    """
+    if isinstance(alert, kernel.SpendAlert) and alert.of_limit is not None:
+        raise InvalidRequestError(
+            f"Alert {alert.alert_id} warns of spend limit {alert.of_limit.limit_id};"
+            " change the percentages of that, or cancel it",
+            code="alert_of_limit",
+            param="id",
+        )
 
 
 _CLASSES: dict[str, type[kernel.AlertDefinition]] = {

@@ -1,21 +1,20 @@
 """What an alert is defined as, by the request that creates it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from ledger.facts.alerts import (
     Allowance,
     CreationFact,
     CreditAlertCreated,
     Recurrence,
-    Spend,
     SpendAlertCreated,
-    SpentPrice,
-    SubscribedPeriods,
     UsageAlertCreated,
 )
-from ledger.facts.meters import Formula
-from ledger.facts.subscriptions import PhaseKind
+from metering.alerts.priced import (
+    Priced,
+    alertable,
+    named_prices,
+    spend_by,
+    subscribed_prices,
+)
 from metering.alerts.requests import (
     AlertCreate,
     AlertFilters,
@@ -25,17 +24,9 @@ from metering.alerts.requests import (
     UsageThresholdParams,
 )
 from metering.arguments.currencies import check_amount
-from metering.arguments.ids import found_by_id
 from metering.arguments.refusals import check_only, exclusive, invalid, missing
-from metering.errors import InvalidRequestError
-from metering.meters.meters import meter_of
-from metering.subscriptions.writing import subscription_of
-from projections.kernels.prices import PriceDefinition
 from projections.meters.catalog import Definitions
 from projections.prices.queries import PriceQueries
-from projections.subscriptions.queries import SubscriptionQueries
-
-_ALERTABLE = (Formula.SUM, Formula.COUNT, Formula.LAST)
 
 
 def alert_definition(
@@ -79,7 +70,7 @@ def _on_usage(
     return UsageAlertCreated(
         alert_id=alert_id,
         title=title,
-        meter_id=_alertable(meters, usage["meter"], f"{path}[meter]"),
+        meter_id=alertable(meters, usage["meter"], f"{path}[meter]"),
         gte=usage["gte"],
         customer=_customer(usage.get("filters")),
         recurrence=recurrence,
@@ -88,78 +79,22 @@ def _on_usage(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Priced:
-    """What a threshold on spend is about.
-
-    Attributes:
-        prices: each with the parameter that names it.
-        customer: None is each.
-        subscribed: the billing periods; None where windows of a calendar count.
-    """
-
-    prices: Mapping[str, PriceDefinition]
-    customer: str | None
-    subscribed: SubscribedPeriods | None
-
-
-def _priced(spend: SpendThresholdParams, seen: PriceQueries, now: int) -> _Priced:
+def _priced(spend: SpendThresholdParams, seen: PriceQueries, now: int) -> Priced:
     """Find the prices that are named, or those of a subscription."""
     path = "spend_threshold"
     if spend.get("subscription") is not None:
         for name in ("prices", "recurrence", "filters", "timezone"):
             if spend.get(name) is not None:
                 raise exclusive(f"{path}[{name}]", name, "subscription")
-        return _subscribed(spend, seen, now)
+        param = f"{path}[subscription]"
+        return subscribed_prices(spend["subscription"], seen, now, param)
     ids = spend.get("prices")
     if ids is None:
         raise missing(f"{path}[prices]")
-    known: dict[str, PriceDefinition] = {}
-    for number, price_id in enumerate(ids):
-        param = f"{path}[prices][{number}]"
-        price = found_by_id(seen.price, price_id, "price", param)
-        if price in known.values():
-            raise invalid(param, price_id, "another price than those before it")
-        if price.meter_id is None:
-            raise invalid(param, price_id, "a metered price")
-        known[param] = price
-    return _Priced(
-        prices=known, customer=_customer(spend.get("filters")), subscribed=None
-    )
-
-
-def _subscribed(spend: SpendThresholdParams, seen: PriceQueries, now: int) -> _Priced:
-    """Find the metered prices of a subscription, and its periods as they are now."""
-    param = "spend_threshold[subscription]"
-    subscription = subscription_of(
-        SubscriptionQueries(seen.connection), spend["subscription"], param
-    )
-    subscription_id, phase = subscription.subscription_id, subscription.phases[-1]
-    if subscription.is_ended(now) or phase.kind is not PhaseKind.ACTIVE:
-        allowed = "a subscription that is neither ended nor paused"
-        raise invalid(param, subscription_id, allowed)
-    items = [each.price for each in subscription.items_at(now)]
-    prices = seen.prices_named({each.price_id for each in items})
-    metered = {
-        f"{param}[{each.price_id}]": prices[each.price_id]
-        for each in items
-        if each.quantity is None
-    }
-    terms = {each.terms for each in items if each.quantity is None}
-    if len(terms) != 1:
-        allowed = "a subscription whose metered prices have one interval"
-        raise invalid(param, subscription_id, allowed)
-    [(interval, interval_count)] = terms
-    return _Priced(
-        prices=metered,
-        customer=subscription.customer,
-        subscribed=SubscribedPeriods(
-            subscription_id=subscription_id,
-            since=phase.since,
-            anchor=phase.anchor,
-            interval=interval,
-            interval_count=interval_count,
-        ),
+    return Priced(
+        prices=named_prices(ids, seen, f"{path}[prices]"),
+        customer=_customer(spend.get("filters")),
+        subscribed=None,
     )
 
 
@@ -168,25 +103,10 @@ def _on_spend(
     title: str,
     alert_id: str,
     meters: Definitions,
-    found: _Priced,
+    found: Priced,
 ) -> SpendAlertCreated:
     path, currency = "spend_threshold", spend["currency"]
     check_amount(spend["gte"], currency, f"{path}[gte]")
-    prices = []
-    for param, price in found.prices.items():
-        amounts = price.amounts.get(currency)
-        if amounts is None:
-            raise invalid(param, price.price_id, f"a price in {currency}")
-        assert price.meter_id is not None, "it is metered"
-        prices.append(
-            SpentPrice(
-                price_id=price.price_id,
-                meter_id=_alertable(meters, price.meter_id, param),
-                amounts=amounts,
-                tiers_mode=price.tiers_mode,
-                package=price.package,
-            )
-        )
     recurrence, timezone = Recurrence.BILLING_PERIOD, None
     if found.subscribed is None:
         recurrence = Recurrence(spend.get("recurrence") or "calendar_month")
@@ -196,7 +116,7 @@ def _on_spend(
         alert_id=alert_id,
         title=title,
         gte=spend["gte"],
-        spend=Spend(currency=currency, prices=tuple(prices)),
+        spend=spend_by(found.prices, currency, meters),
         customer=found.customer,
         recurrence=recurrence,
         timezone=timezone,
@@ -217,19 +137,6 @@ def _on_credits(
         currency=money["currency"],
         customer=_customer(credit.get("filters")),
     )
-
-
-def _alertable(meters: Definitions, meter_id: str, param: str) -> str:
-    meter = meter_of(meters, meter_id, param)
-    if meter.formula not in _ALERTABLE:
-        allowed = ", ".join(each.value for each in _ALERTABLE)
-        raise InvalidRequestError(
-            f"Alerts cannot watch meter {meter_id}, whose formula is"
-            f" {meter.formula.value}; must be one of {allowed}",
-            code="meter_formula_unsupported",
-            param=param,
-        )
-    return meter_id
 
 
 def _customer(filters: AlertFilters | None) -> str | None:

@@ -89,9 +89,10 @@ class SpendThreshold(ResourceObject, frozen=True, kw_only=True):
             no zone do.
         subscription: whose billing periods count, as they were then; None where others
             do.
+        spend_limit: id of the limit that the alert warns of, where it is of one.
     """
 
-    absent_where_none: ClassVar = frozenset({"timezone", "subscription"})
+    absent_where_none: ClassVar = frozenset({"timezone", "subscription", "spend_limit"})
 
     gte: int
     currency: str
@@ -100,6 +101,7 @@ class SpendThreshold(ResourceObject, frozen=True, kw_only=True):
     filters: tuple[AlertFilter, ...] | None
     timezone: str | None
     subscription: str | None = None
+    spend_limit: str | None = None
 
 
 class CreditBalanceLimit(ResourceObject, frozen=True, kw_only=True):
@@ -237,6 +239,7 @@ def _spend_threshold(alert: kernel.AlertDefinition) -> SpendThreshold | None:
         subscription=(
             None if alert.subscribed is None else alert.subscribed.subscription_id
         ),
+        spend_limit=None if alert.of_limit is None else alert.of_limit.limit_id,
     )
 
 

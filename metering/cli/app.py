@@ -61,6 +61,7 @@ COMMANDS = {
         "commands.credits.credits:group",
         "Grant credits, and show what is left of them",
     ),
+    "limits": ("commands.limits:group", "Limit what customers may spend"),
     "alerts": ("commands.alerts:group", "Watch usage and credits; list what triggered"),
     "webhooks": (
         "commands.webhooks:group",

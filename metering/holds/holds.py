@@ -5,8 +5,10 @@ two callers never hold the same cent. Whether one is open follows from the log a
 instant: nothing needs to run for it to expire.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from ledger.appending.writing import Writing
+from ledger.facts.credits.grants import Draw
 from ledger.facts.credits.holds import CreditHoldCreated, HeldPart
 from metering.arguments.currencies import check_amount
 from metering.arguments.ids import found_by_id
@@ -34,6 +36,7 @@ from metering.holds.requests import (
 from metering.holds.resources import CreditHold
 from metering.holds.settling import SettlementsReceipt, settle_holds
 from metering.holds.shown import hold_resource
+from metering.limits.obeying import check_limits
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.holds import (
@@ -86,8 +89,9 @@ class CreditHolds:
             metadata: up to 50 strings of the caller's own.
 
         Raises:
-            InvalidRequestError: an argument is malformed, there is too little, the id
-                is that of something else, or the customer has too many open holds.
+            InvalidRequestError: an argument is malformed, there is too little, it would
+                pass a spend limit, the id is that of something else, or the customer has
+                too many open holds.
         """
         asked = checked(
             CreditHoldCreate,
@@ -119,6 +123,7 @@ class CreditHolds:
             known = seen.holds.hold(wanted.hold_id)
             if known is None:
                 fact = created(wanted, end, seen, writing.now)
+                self._check_limits(writing, fact, sum_of(fact.parts))
                 writing.record([fact])
                 parts = fact.parts
             else:
@@ -162,7 +167,8 @@ class CreditHolds:
         Raises:
             ResourceMissingError: there is no such hold.
             InvalidRequestError: an argument is malformed, more than is held is to be
-                settled, the hold has ended, or was settled otherwise.
+                settled, or more than a spend limit allows, the hold has ended, or was
+                settled otherwise.
         """
         asked = checked(
             CreditHoldSettle,
@@ -181,6 +187,9 @@ class CreditHolds:
             fact, made = None, list[Settlement]()
             if its is None:
                 fact = settled(hold, asked, seen, writing.now)
+                beyond = sum_of(fact.application.draws) - sum_of(fact.drawn)
+                if beyond:
+                    self._check_limits(writing, hold, beyond, hold.created)
                 writing.record([fact])
             else:
                 check_settled_so(hold, its, asked)
@@ -286,6 +295,24 @@ class CreditHolds:
         ]
         return listed(asked, made, self._page)
 
+    def _check_limits(
+        self,
+        writing: Writing,
+        hold: CreditHoldCreated | Hold,
+        amount: int,
+        instant: int | None = None,
+    ) -> None:
+        """Check that the spend limits of a hold's customer allow an amount more."""
+        check_limits(
+            self._engine,
+            writing,
+            customer=hold.customer,
+            price=hold.price,
+            currency=hold.currency,
+            amount=amount,
+            instant=instant,
+        )
+
     def _resource(self, seen: CreditQueries, hold: Hold, at: int) -> CreditHold:
         grant_ids = self._grant_ids.of(seen, hold.parts)
         return hold_resource(hold, grant_ids, at, livemode=self._livemode)
@@ -316,6 +343,11 @@ class _GrantIds:
 
 _GRANT_IDS_KEPT = 10_000
 _GIVEN_UP = {HoldStatus.RELEASED, HoldStatus.EXPIRED}
+
+
+def sum_of(parts: Iterable[HeldPart | Draw]) -> int:
+    """Return what parts of grants come to."""
+    return sum(each.amount for each in parts)
 
 
 def hold_of(seen: CreditQueries, hold_id: object, param: str = "id") -> Hold:

@@ -7,6 +7,7 @@ from metering.server.extensions import (
     explanations,
     operations,
     reaggregation,
+    spend_limits,
     statements,
 )
 from metering.server.extensions import credits as extension_credits
@@ -41,6 +42,7 @@ ROUTES: tuple[Route, ...] = (
     *bulk.ROUTES,
     *extension_credits.ROUTES,
     *credit_holds.ROUTES,
+    *spend_limits.ROUTES,
     *extension_meter_events.ROUTES,
     *statements.ROUTES,
     *explanations.ROUTES,

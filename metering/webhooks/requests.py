@@ -45,6 +45,7 @@ EventType = Literal[
     "metering.credit_hold.expired",
     "metering.credit_hold.released",
     "metering.credit_hold.settled",
+    "metering.spend_limit.warned",
     "price.created",
     "price.updated",
     "product.created",

@@ -14,6 +14,7 @@ from metering.bodies import ResourceObject
 from metering.credits.resources import CreditBalanceTransaction, CreditGrant
 from metering.customers.resources import Customer
 from metering.holds.resources import CreditHold
+from metering.limits.resources import SpendLimitWarning
 from metering.meters.resources import Meter
 from metering.prices.resources import Price, Product
 from metering.statements.resources import Statement
@@ -33,6 +34,7 @@ EventObject = (
     | Meter
     | Price
     | Product
+    | SpendLimitWarning
     | Statement
     | Subscription
 )

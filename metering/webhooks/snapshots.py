@@ -8,7 +8,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ledger.facts.alerts import CreditAlertTriggered, UsageAlertTriggered
+from ledger.facts.alerts import (
+    CreditAlertTriggered,
+    SpendLimitWarned,
+    UsageAlertTriggered,
+)
 from ledger.facts.credits.grants import (
     CreditGrantCreated,
     CreditGrantExpired,
@@ -62,6 +66,7 @@ from metering.credits.grants import grant_resource
 from metering.credits.transactions import transaction_resource
 from metering.holds.resources import CreditHold
 from metering.holds.shown import hold_resource
+from metering.limits.shown import warning_resource
 from metering.meters.meters import meter_resource
 from metering.webhooks.objects_sold import object_sold
 from metering.webhooks.requests import EventType
@@ -156,6 +161,7 @@ _RULES: dict[type[Fact], _EventRule] = {
     SubscriptionTrialEnded: _EventRule(_SUBSCRIPTION, is_change=True),
     SubscriptionEnded: _EventRule("customer.subscription.deleted"),
     UsageAlertTriggered: _EventRule(_TRIGGERED),
+    SpendLimitWarned: _EventRule("metering.spend_limit.warned"),
     CreditAlertTriggered: _EventRule(_TRIGGERED),
 }
 TYPES_OF = {fact: rule.types for fact, rule in _RULES.items()}
@@ -300,6 +306,11 @@ class Snapshots:
                 | CreditHoldLapsed()
             ):
                 return self._hold(fact.hold_id, at, recorded_at)
+            case SpendLimitWarned():
+                alert = self._past.alert(fact.alert_id, at)
+                return warning_resource(
+                    fact, recorded_at, alert, livemode=self._livemode
+                )
             case UsageAlertTriggered() | CreditAlertTriggered():
                 alert = self._past.alert(fact.alert_id, at)
                 trigger = Trigger(

@@ -16,6 +16,7 @@ from ledger.facts.alerts import (
     CreditAlertCreated,
     CreditAlertTriggered,
     SpendAlertCreated,
+    SpendLimitWarned,
     TransitionFact,
     TriggerFact,
     UsageAlertCreated,
@@ -27,6 +28,7 @@ from projections.alerts.queries import AlertQueries
 from projections.alerts.tables import (
     CHECKPOINT_ID,
     CREDIT_TRIGGERS,
+    LIMIT_WARNINGS,
     USAGE_TRIGGERS,
     alert,
     alert_checkpoint,
@@ -45,7 +47,9 @@ from projections.kernels.alerts.book import (
 from projections.kernels.credits.falls import Occurrence
 from projections.schema import RecordedFact, TableFold
 
-TriggerFactT = TypeVar("TriggerFactT", UsageAlertTriggered, CreditAlertTriggered)
+TriggerFactT = TypeVar(
+    "TriggerFactT", UsageAlertTriggered, SpendLimitWarned, CreditAlertTriggered
+)
 
 _END_PERIOD = (
     update(alert_period)
@@ -57,9 +61,12 @@ _END_PERIOD = (
 def fold_alerts(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     """Fold the next facts about alerts."""
     triggers: list[tuple[int, int, UsageAlertTriggered]] = []
+    warnings: list[tuple[int, int, SpendLimitWarned]] = []
     of_credits: list[tuple[int, int, CreditAlertTriggered]] = []
     for position, recorded_at, fact in facts:
         match fact:
+            case SpendLimitWarned():
+                warnings.append((position, recorded_at, fact))
             case UsageAlertTriggered():
                 triggers.append((position, recorded_at, fact))
             case CreditAlertTriggered():
@@ -74,6 +81,7 @@ def fold_alerts(connection: Connection, facts: Sequence[RecordedFact]) -> None:
             case _:
                 pass
     _trigger(connection, alert_trigger, USAGE_TRIGGERS, triggers)
+    _trigger(connection, alert_trigger, LIMIT_WARNINGS, warnings)
     _trigger(connection, credit_alert_trigger, CREDIT_TRIGGERS, of_credits)
 
 

@@ -108,16 +108,26 @@ class UsageQuestion:
 
     def windows(self, timestamps: np.ndarray) -> Windows | None:
         """Return the windows of some instants (int64); None where all time is one."""
-        if self.recurrence is Recurrence.ONE_TIME:
-            return None
-        if self.subscribed is not None:
-            return billing_periods(
-                self.subscribed, int(timestamps.min()), int(timestamps.max())
-            )
-        zone = UTC if self.timezone in (None, "UTC") else ZoneInfo(str(self.timezone))
-        earliest, latest = int(timestamps.min()), int(timestamps.max())
-        unit = _UNITS[self.recurrence]
-        return windows_between(unit, zone, earliest - _MARGIN, latest + _MARGIN)
+        return windows_of_time(
+            self.recurrence, self.timezone, self.subscribed, timestamps
+        )
+
+
+def windows_of_time(
+    recurrence: Recurrence,
+    timezone: str | None,
+    subscribed: SubscribedPeriods | None,
+    timestamps: np.ndarray,
+) -> Windows | None:
+    """Return the windows of some instants (int64); None where all time is one."""
+    if recurrence is Recurrence.ONE_TIME:
+        return None
+    earliest, latest = int(timestamps.min()), int(timestamps.max())
+    if subscribed is not None:
+        return billing_periods(subscribed, earliest, latest)
+    zone = UTC if timezone in (None, "UTC") else ZoneInfo(str(timezone))
+    unit = _UNITS[recurrence]
+    return windows_between(unit, zone, earliest - _MARGIN, latest + _MARGIN)
 
 
 def billing_periods(known: SubscribedPeriods, earliest: int, latest: int) -> Windows:

@@ -13,10 +13,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 import numpy as np
+from msgspec.structs import asdict
 
 from ledger.facts.alerts import (
+    LimitShare,
     Recurrence,
     Spend,
+    SpendLimitWarned,
     SubscribedPeriods,
     UsageAlertTriggered,
 )
@@ -264,17 +267,15 @@ class _SpendInquiry:
         for watch, row in found:
             customer, start = steps.keys[steps.group[row]]
             position = int(steps.position[row])
-            yield (
-                watch.after,
-                UsageAlertTriggered(
-                    alert_id=watch.alert.alert_id,
-                    customer=customer,
-                    value=Decimal(int(spend[row])),
-                    event_position=position,
-                    timestamp=timestamps[position],
-                    window_start=start,
-                ),
+            fact = UsageAlertTriggered(
+                alert_id=watch.alert.alert_id,
+                customer=customer,
+                value=Decimal(int(spend[row])),
+                event_position=position,
+                timestamp=timestamps[position],
+                window_start=start,
             )
+            yield watch.after, _warning_of(watch.alert.of_limit, fact)
 
     def _reached(
         self,
@@ -323,3 +324,14 @@ class _SpendInquiry:
             return False
         period = (watch.after, *key)
         return period not in self._fired and period not in self._done
+
+
+def _warning_of(
+    share: LimitShare | None, fact: UsageAlertTriggered
+) -> UsageAlertTriggered:
+    """Return the trigger of an alert as a warning, where it is one of a spend limit."""
+    if share is None:
+        return fact
+    return SpendLimitWarned(
+        **asdict(fact), limit_id=share.limit_id, percentage=share.percentage
+    )

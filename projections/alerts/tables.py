@@ -35,8 +35,10 @@ from ledger.facts.alerts import (
     AlertStatus,
     Allowance,
     CreditAlertTriggered,
+    LimitShare,
     Recurrence,
     Spend,
+    SpendLimitWarned,
     SubscribedPeriods,
     TriggerFact,
     UsageAlertTriggered,
@@ -56,6 +58,9 @@ IS_LISTED = text("status <> 'archived'")
 IS_ON_USAGE = text("status <> 'archived' AND meter_id IS NOT NULL")
 IS_ON_SPEND = text("status <> 'archived' AND spend IS NOT NULL")
 IS_ON_CREDITS = text("status <> 'archived' AND currency IS NOT NULL")
+IS_WARNING = text("limit_id IS NOT NULL")
+"""Whether a trigger warns of a spend limit."""
+IS_NO_WARNING = text("limit_id IS NULL")
 HAS_HAPPENED = text("instant <= recorded_at")
 """Whether credits fell when a trigger says; not if by a wrong time, corrected since."""
 
@@ -73,6 +78,7 @@ alert = Table(
     Column("percent_of", LargeBinary, nullable=True),
     Column("spend", LargeBinary, nullable=True),
     Column("subscribed", LargeBinary, nullable=True),
+    Column("of_limit", LargeBinary, nullable=True),
     Column("lte", BigInteger, nullable=True),
     Column("currency", String(3), nullable=True),
     Column("status", String(16), nullable=False),
@@ -112,7 +118,10 @@ alert_trigger = Table(
     Column("event_position", BigInteger, nullable=False),
     Column("timestamp", BigInteger, nullable=False),
     Column("window_start", BigInteger, nullable=True),
+    Column("limit_id", Text, nullable=True),
+    Column("percentage", Integer, nullable=True),
     Column("recorded_at", BigInteger, nullable=False),
+    partial_index("alert_trigger_warning", "position", where=IS_WARNING),
     Index("alert_trigger_alert", "alert_id", "position"),
     Index("alert_trigger_customer", "customer", "position"),
 )
@@ -183,12 +192,13 @@ SPEND_ALERTS = RowFormat(
         "recurrence": enum_codec(Recurrence),
         "spend": packed_codec(Spend),
         "subscribed": packed_codec(SubscribedPeriods),
+        "of_limit": packed_codec(LimitShare),
     },
 )
 CREDIT_ALERTS = RowFormat(alert, CreditAlert, _STATUS)
-USAGE_TRIGGERS = RowFormat(
-    alert_trigger, UsageAlertTriggered, {"value": Codec("{:f}".format, Decimal)}
-)
+_VALUE = {"value": Codec("{:f}".format, Decimal)}
+USAGE_TRIGGERS = RowFormat(alert_trigger, UsageAlertTriggered, _VALUE)
+LIMIT_WARNINGS = RowFormat(alert_trigger, SpendLimitWarned, _VALUE)
 CREDIT_TRIGGERS = RowFormat(credit_alert_trigger, CreditAlertTriggered)
 
 

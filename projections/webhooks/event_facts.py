@@ -16,7 +16,11 @@ from ledger.commits import commit_holding, commits_at, log_time
 from ledger.database.bulk import is_among
 from ledger.database.keysets import MergedPositions, PositionColumn
 from ledger.database.rows import damaged_value
-from ledger.facts.alerts import CreditAlertTriggered, UsageAlertTriggered
+from ledger.facts.alerts import (
+    CreditAlertTriggered,
+    SpendLimitWarned,
+    UsageAlertTriggered,
+)
 from ledger.facts.credits.grants import (
     CreditGrantCreated,
     CreditGrantExpired,
@@ -56,6 +60,9 @@ from ledger.facts.union import Fact
 from ledger.reading import decode_commit, facts_of
 from projections.alerts.tables import (
     CREDIT_TRIGGERS,
+    IS_NO_WARNING,
+    IS_WARNING,
+    LIMIT_WARNINGS,
     USAGE_TRIGGERS,
     alert_trigger,
     credit_alert_trigger,
@@ -225,7 +232,9 @@ def _finalized(
         yield made.position, made.created, fact
 
 
-def _of_rows(table: Table, fact_of: Callable[[Row[Any]], Fact]) -> _FactSource:
+def _of_rows(
+    table: Table, fact_of: Callable[[Row[Any]], Fact], *conditions: TextClause
+) -> _FactSource:
     """Return the source of facts that have a row each."""
 
     def read(
@@ -239,7 +248,7 @@ def _of_rows(table: Table, fact_of: Callable[[Row[Any]], Fact]) -> _FactSource:
                     raise damaged_value(column, "it is NULL", key)
             yield row.position, row.recorded_at, fact_of(row)
 
-    return _FactSource(PositionColumn(table.c.position), read)
+    return _FactSource(PositionColumn(table.c.position, conditions), read)
 
 
 _SOURCES: dict[type[Fact], _FactSource] = {
@@ -271,7 +280,8 @@ _SOURCES: dict[type[Fact], _FactSource] = {
     CreditHoldLapsed: _of_rows(
         hold_lapse, lambda row: CreditHoldLapsed(hold_id=row.hold_id)
     ),
-    UsageAlertTriggered: _of_rows(alert_trigger, USAGE_TRIGGERS.read),
+    UsageAlertTriggered: _of_rows(alert_trigger, USAGE_TRIGGERS.read, IS_NO_WARNING),
+    SpendLimitWarned: _of_rows(alert_trigger, LIMIT_WARNINGS.read, IS_WARNING),
     CreditAlertTriggered: _of_rows(credit_alert_trigger, CREDIT_TRIGGERS.read),
     **{
         kind: _changes(kind)

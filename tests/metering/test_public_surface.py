@@ -39,7 +39,8 @@ PROMISED = """
     RecurringParams ReinstatementReceipt ResourceMissingError ResourceObject
     ResumedAnchorParams RunsDirectoryError ScopePrice SecretError
     SegmentDamagedError SegmentMissingError SegmentStoreError
-    SegmentStoreUnavailableError SettlementsReceipt ShippingParams SourceError SpendThreshold
+    SegmentStoreUnavailableError SettlementsReceipt ShippingParams SourceError SpendLimit SpendLimitWarning
+    SpendLimits SpendThreshold
     SpendThresholdParams Statement StatementConflictError StatementCredit
     StatementDrift StatementLine StatementTier Statements StatementsReceipt
     StatusTransitions StoreBehindError StoreBusyError StoreClosedError StoreError
@@ -149,6 +150,11 @@ PARAMETERS = {
     "credit_balance_transactions.list": "customer credit_grant limit starting_after"
     " ending_before",
     "credit_balance_transactions.retrieve": "transaction_id",
+    "spend_limits.create": "customer amount window warn_at prices subscription timezone id metadata",
+    "spend_limits.update": "limit_id amount warn_at metadata",
+    "spend_limits.cancel": "limit_id",
+    "spend_limits.retrieve": "limit_id",
+    "spend_limits.list": "customer limit starting_after ending_before",
     "alerts.create": "title alert_type usage_threshold spend_threshold credit_balance_threshold",
     "alerts.retrieve": "alert_id",
     "alerts.list": "meter alert_type limit starting_after ending_before",
@@ -175,6 +181,7 @@ _RESOURCES = (
     "meter",
     "p",
     "credit",
+    "spend",
     "alert",
     "webhook",
     "events",

@@ -248,6 +248,10 @@ def _about(event: metering.Event) -> str:
     match event.data.object:
         case metering.AlertTriggered() as triggered:
             return f"{triggered.alert.title}: {triggered.customer}"
+        case metering.SpendLimitWarning() as warning:
+            return (
+                f"{warning.percentage} % of {warning.spend_limit}: {warning.customer}"
+            )
         case metering.Meter() as meter:
             return meter.event_name
         case other:

@@ -1,4 +1,4 @@
-"""Routes that resources of v1 have in common: each is a method of the library.
+"""Routes that resources have in common: each is a method of the library.
 
 To read takes the scope ``read``, to change anything ``admin``.
 """
@@ -12,7 +12,7 @@ from metering.connection import Metering
 from metering.server.api.expansion import Expansions
 from metering.server.api.pages import page_of
 from metering.server.api.routes import Answer, Call, Route
-from metering.server.grammar.dialects import V1
+from metering.server.grammar.dialects import V1, Dialect
 
 Method = Callable[[Metering], Callable[..., Any]]
 """Which method of the library does what a route says."""
@@ -26,11 +26,13 @@ class ResourceRoutes:
         path: of the list.
         retrieve: takes an id; also makes the answer again that a dead process owes.
         expansions: what can be expanded in the resource.
+        dialect: in which requests and answers are written.
     """
 
     path: str
     retrieve: Method
     expansions: Expansions = field(default_factory=dict)
+    dialect: Dialect = V1
 
     def creates(self, summary: str, method: Method, **more: Any) -> Route:
         """Return the route that creates a resource."""
@@ -104,7 +106,7 @@ class ResourceRoutes:
         recovering: Mapping[str, Any] = {"recover": self._recover} if is_change else {}
         return Route(
             method=method,
-            dialect=V1,
+            dialect=self.dialect,
             path=f"{self.path}{below}",
             scope="admin" if is_change else "read",
             summary=summary,

@@ -76,7 +76,9 @@ class _StoredCheckpoint:
             yield self._place.unfounded(CURE)
         elif self.position is None:
             yield self._place.problem(f"{shown(tuple(self.values))} is stored", CURE)
-        elif not ends_there or self.position < beginning:
+        elif self.position != beginning and (
+            not ends_there or self.position < beginning
+        ):
             yield self._of_position(
                 f"no commit from position {beginning} on ends there"
             )

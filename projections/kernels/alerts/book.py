@@ -18,6 +18,7 @@ from ledger.facts.alerts import (
     CreationFact,
     CreditAlertCreated,
     CreditAlertTriggered,
+    LimitShare,
     Recurrence,
     Spend,
     SpendAlertCreated,
@@ -68,7 +69,7 @@ class SpendAlert:
         gte: in minor units of the currency.
         spend: the prices.
         customer: whose usage counts; None is every customer's, each by itself.
-        timezone, subscribed: see `ledger.facts.alerts.SpendAlertCreated`.
+        timezone, subscribed, of_limit: see `ledger.facts.alerts.SpendAlertCreated`.
         period: where its period begins; None while it is not active.
     """
 
@@ -81,6 +82,7 @@ class SpendAlert:
     recurrence: Recurrence
     timezone: str | None
     subscribed: SubscribedPeriods | None
+    of_limit: LimitShare | None
     status: AlertStatus
     period: int | None
 

@@ -13,6 +13,7 @@ from tests.metering.alerts.test_alerts import create_alert
 from tests.metering.alerts.test_alerts_on_credits import watch
 from tests.metering.alerts.test_alerts_on_spend import on_spend
 from tests.metering.holds.usual_holds import hold
+from tests.metering.limits.usual_limits import limit
 from tests.metering.usual_credits import DAY, apply, grant, line, run
 from tests.metering.usual_prices import TIERS, create_price, metered
 from tests.metering.usual_usage import (
@@ -90,6 +91,9 @@ def _configure(store: metering.Metering, receiver: Receiver) -> None:
         store, tiers=TIERS, recurring=metered(tokens.id), lookup_key="tokens"
     )
     on_spend(store, price.id)
+    limit(store, 900, prices=[price.id], window="day", metadata={"a": "1"})
+    limit(store, 9_000, id="other", window="all_time", timezone=None)
+    store.spend_limits.cancel("other")
     store.products.update(
         price.product, description="Of a model", default_price=price.id
     )
@@ -230,6 +234,7 @@ ANSWERS: dict[str, Command] = {
     "meter events": lambda store: list(store.meter_events.list()),
     "alerts": lambda store: list(store.alerts.list()),
     "triggered": lambda store: list(store.alerts.triggered()),
+    "limits": lambda store: list(store.spend_limits.list()),
     "products": lambda store: list(store.products.list()),
     "prices": lambda store: list(store.prices.list()),
     "customers": lambda store: list(store.customers.list()),

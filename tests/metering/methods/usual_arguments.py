@@ -52,6 +52,12 @@ def usual_arguments(
     held: Given = {"id": "job_1", "customer": "cus_1", "amount": money(1)}
     m.credit_holds.create(**held)
     spent: Given = {"customer": "cus_1", "meter": meter.id, "quantity": 1}
+    limited: Given = {
+        "customer": "cus_2",
+        "amount": money(1_000),
+        "prices": [made.id],
+        "metadata": {"a": "b"},
+    }
     given: dict[str, Given] = {
         "alerts.create": alert,
         "api_keys.create": {"name": "a", "scopes": ["read"]},
@@ -113,6 +119,7 @@ def usual_arguments(
         "sql": {"query": "SELECT 1"},
         "check": {**spent, "price": made.id},
         "spend": {**spent, "payload": {"a": "b"}},
+        "spend_limits.create": limited,
         "statements.finalize": {"id": "st_1", **stated},
         "statements.preview": stated,
         "statements.run": {"period_end": 0},
@@ -139,6 +146,7 @@ def usual_arguments(
         "hold_id": "job_1",
         "item_id": paid.items.data[0].id,
         "key_id": m.api_keys.create(name="a").id,
+        "limit_id": m.spend_limits.create(**limited).id,
         "meter_id": meter.id,
         "price_id": made.id,
         "product_id": made.product,

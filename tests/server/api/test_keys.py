@@ -60,6 +60,8 @@ ALLOWED = {
         ("POST", "/metering/v1/credits/preview"),
         ("GET", "/metering/v1/credit_holds"),
         ("GET", "/metering/v1/credit_holds/{id}"),
+        ("GET", "/metering/v1/spend_limits"),
+        ("GET", "/metering/v1/spend_limits/{id}"),
         ("GET", "/metering/v1/meter_events"),
         ("GET", "/metering/v1/reaggregate"),
         ("POST", "/metering/v1/reaggregate"),
@@ -113,6 +115,9 @@ ALLOWED = {
         ("POST", "/metering/v1/credit_holds"),
         ("POST", "/metering/v1/credit_holds/{id}/settle"),
         ("POST", "/metering/v1/credit_holds/{id}/release"),
+        ("POST", "/metering/v1/spend_limits"),
+        ("POST", "/metering/v1/spend_limits/{id}"),
+        ("POST", "/metering/v1/spend_limits/{id}/cancel"),
     },
 }
 

@@ -1,0 +1,1 @@
+"""Spend limits: how much customers may spend in a window of time."""

@@ -1,0 +1,1 @@
+"""Spend limits: which there are, and what of holds counts against them."""

@@ -1,0 +1,1 @@
+"""Spend limits: what may be spent, and what warns."""
