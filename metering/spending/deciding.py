@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from metering.errors import InvalidRequestError
+from metering.limits.obeying import reached
 from metering.spending.resources import RefusalReason
 from metering.spending.weighing import Weighed
 
@@ -37,7 +38,15 @@ def _is_covered(usage: Weighed) -> UsageRefusal | None:
     )
 
 
-RULES: tuple[SpendingRule, ...] = (_is_covered,)
+def _is_within_limits(usage: Weighed) -> UsageRefusal | None:
+    for each in usage.limits:
+        if each.is_passed:
+            message = reached(each.standing, each.amount)
+            return UsageRefusal("spend_limit_reached", message)
+    return None
+
+
+RULES: tuple[SpendingRule, ...] = (_is_covered, _is_within_limits)
 """What can speak against usage, in the order in which it is said."""
 
 

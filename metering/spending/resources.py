@@ -6,7 +6,7 @@ from typing import Literal
 from metering.bodies import ResourceObject
 from metering.credits.resources import CreditAmount
 
-RefusalReason = Literal["insufficient_credits"]
+RefusalReason = Literal["insufficient_credits", "spend_limit_reached"]
 """Why usage may not happen."""
 
 
@@ -16,9 +16,11 @@ class CheckRemaining(ResourceObject, frozen=True, kw_only=True):
     Attributes:
         credits: of those that may be drawn for it, what neither unbilled usage draws
             nor holds keep.
+        spend_limit: of the spend limit that leaves least; None where none counts it.
     """
 
     credits: CreditAmount
+    spend_limit: CreditAmount | None = None
 
 
 class Check(ResourceObject, frozen=True, kw_only=True):

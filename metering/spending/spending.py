@@ -48,6 +48,10 @@ def check_usage(engine: Engine, burn_down: BurnDown, asked: UsageCheck) -> Check
         )
         usage = weighed(burn_down, present, asked.customer, added, priced)
     against = refusals(usage)
+    lefts = [
+        (each.standing.limit.currency, each.standing.left) for each in usage.limits
+    ]
+    least = min(lefts, key=lambda each: each[1], default=None)
     return Check(
         allowed=not against,
         reason=against[0].reason if against else None,
@@ -55,7 +59,10 @@ def check_usage(engine: Engine, burn_down: BurnDown, asked: UsageCheck) -> Check
         meter=found.meter_id,
         quantity=asked.quantity,
         amount=monetary(usage.currency, usage.amount),
-        remaining=CheckRemaining(credits=monetary(usage.currency, usage.remaining)),
+        remaining=CheckRemaining(
+            credits=monetary(usage.currency, usage.remaining),
+            spend_limit=None if least is None else monetary(*least),
+        ),
         position=usage.position,
         livemode=engine.settings.livemode,
     )

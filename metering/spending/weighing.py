@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ledger.facts.meters import Formula
 from metering.arguments.refusals import invalid
 from metering.errors import InvalidRequestError
+from metering.limits.obeying import WeighedLimit
 from metering.spending.burn_down import (
     AddedUsage,
     BurnDown,
@@ -42,6 +43,7 @@ class Weighed:
         remaining: of credits that it may draw, without it.
         grants: of the customer, with what is left of them without it.
         lines: that bill it, each with the end of its period.
+        limits: on what its customer spends, for which it counts.
         position: everything up to it is counted.
     """
 
@@ -52,6 +54,7 @@ class Weighed:
     remaining: int
     grants: Sequence[Grant]
     lines: Sequence[tuple[RatedLine, int]]
+    limits: Sequence[WeighedLimit]
     position: int
 
 
@@ -127,6 +130,7 @@ def weighed(
         remaining=sum(grant.free for grant in usable),
         grants=without.grants,
         lines=[(line, statement.period_end) for statement, line in lines],
+        limits=burn_down.weighed_limits(present, customer, added),
         position=unbilled.position,
     )
 
