@@ -1,6 +1,7 @@
 """Requests about holds."""
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -14,6 +15,9 @@ from metering.credits.requests import AMOUNT_MAX, CreditAmountParams
 OverageName = Literal["refuse", "draw"]
 """What becomes of a settlement of more than is held."""
 HoldStatusName = Literal["open", "settled", "released", "expired"]
+
+SETTLEMENTS_MAX = 10_000
+"""Of one request over HTTP."""
 
 SettledAmount = Annotated[int, Meta(ge=0, le=AMOUNT_MAX)]
 
@@ -58,6 +62,35 @@ class CreditHoldSettle(msgspec.Struct, frozen=True, kw_only=True):
     final: bool = True
     overage: OverageName = "refuse"
     settlement: Name | None = None
+
+
+class HoldSettlementParams(TypedDict):
+    """A settlement of a hold among many; see `CreditHoldSettle`.
+
+    Attributes:
+        hold: id of the hold.
+        amount: in minor units of the hold's currency; all that is held if left out.
+        settlement: id of the settlement, unique in its hold; needed where it is not
+            final.
+        final: whether the hold ends and the rest goes back; it does if left out.
+    """
+
+    hold: Name
+    amount: NotRequired[SettledAmount | None]
+    settlement: NotRequired[Name | None]
+    final: NotRequired[bool | None]
+
+
+class CreditHoldsSettle(msgspec.Struct, frozen=True, kw_only=True):
+    """Which holds are settled.
+
+    Attributes:
+        settlements: one after the other; one that breaks a rule fails no other.
+    """
+
+    settlements: Annotated[
+        Sequence[HoldSettlementParams], Meta(min_length=1, max_length=SETTLEMENTS_MAX)
+    ]
 
 
 class CreditHoldList(PageRequest, frozen=True, kw_only=True):

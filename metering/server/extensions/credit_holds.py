@@ -4,7 +4,12 @@ A call that is repeated answers as the first time, with or without an idempotenc
 """
 
 from metering.arguments.pages import LIMIT
-from metering.holds.requests import CreditHoldCreate, CreditHoldList, CreditHoldSettle
+from metering.holds.requests import (
+    CreditHoldCreate,
+    CreditHoldList,
+    CreditHoldSettle,
+    CreditHoldsSettle,
+)
 from metering.server.api.pages import listed
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import EXTENSION
@@ -34,6 +39,19 @@ def _settle(call: Call) -> Answer:
 
 def _release(call: Call) -> Answer:
     return Answer(body=call.m.credit_holds.release(call.ids["id"]).to_dict())
+
+
+def _settle_many(call: Call) -> Answer:
+    receipt = call.m.credit_holds.settle_many(call.given["settlements"])
+    return Answer(
+        body={
+            "object": "metering.settlements_receipt",
+            "settled": receipt.settled,
+            "repeated": receipt.repeated,
+            "rejected": receipt.rejected,
+            "rejections": receipt.rejections.to_pylist(),
+        }
+    )
 
 
 ROUTES = (
@@ -72,6 +90,15 @@ ROUTES = (
         summary="Draw what a hold keeps; the rest goes back.",
         handler=_settle,
         takes=CreditHoldSettle,
+    ),
+    Route(
+        method="POST",
+        dialect=EXTENSION,
+        path=f"{HOLDS}/settle",
+        scope="admin",
+        summary="Settle many holds; one bad settlement fails none.",
+        handler=_settle_many,
+        takes=CreditHoldsSettle,
     ),
     Route(
         method="POST",

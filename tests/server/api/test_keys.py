@@ -113,6 +113,7 @@ ALLOWED = {
         ("POST", "/metering/v1/credits/reinstate"),
         ("POST", "/metering/v1/credits/reinstate_many"),
         ("POST", "/metering/v1/credit_holds"),
+        ("POST", "/metering/v1/credit_holds/settle"),
         ("POST", "/metering/v1/credit_holds/{id}/settle"),
         ("POST", "/metering/v1/credit_holds/{id}/release"),
         ("POST", "/metering/v1/spend_limits"),

@@ -68,3 +68,24 @@ def test_holds_are_released_and_listed(
     assert listed["data"] == [second, released]
     still_open = raw(client, "get", HOLDS, customer=customer, status="open")
     assert still_open["data"] == [second]
+
+
+def test_many_are_settled_and_one_bad_row_fails_no_other(
+    client: stripe.StripeClient, customer: str
+) -> None:
+    first, second = hold(client, customer, 100), hold(client, customer, 200)
+    rows = [
+        {"hold": first["id"]},
+        {"hold": "nobody's", "amount": 1},
+        {"hold": second["id"], "amount": 50, "settlement": "a", "final": False},
+    ]
+
+    receipt = raw(client, "post", f"{HOLDS}/settle", settlements=rows)
+
+    assert (receipt["settled"], receipt["rejected"]) == (2, 1)
+    [rejection] = receipt["rejections"]
+    assert (rejection["row"], rejection["code"]) == (1, "resource_missing")
+    again = raw(client, "post", f"{HOLDS}/settle", settlements=rows)
+    assert (again["settled"], again["repeated"]) == (0, 2)
+    kept = raw(client, "get", f"{HOLDS}/{second['id']}")
+    assert (amount(kept, "held"), amount(kept, "drawn")) == (150, 50)
