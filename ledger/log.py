@@ -3,8 +3,7 @@
 An append prepares everything, takes the store's write lock, takes in what others
 committed meanwhile, settles duplicates against it, moves the head, inserts one commit
 and releases the lock. Only then it acknowledges. A reader takes in the commits after
-those it has. What is taken in feeds the known identifiers and the fold of usage, in the order of
-the log, once each.
+those it has. What is taken in feeds known identifiers and the fold of usage in order, once.
 """
 
 import os
@@ -17,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection
 
+from ledger.appending.ahead import SettlingAhead
 from ledger.appending.attempts import attempting
 from ledger.appending.drafts import Draft, Outcome
 from ledger.appending.group_commit import GroupCommit
@@ -244,12 +244,12 @@ class Log:
         return self._appends.is_shared
 
     def look_around(self, now: int) -> None:
-        """Look whether another process has just recorded events; see `is_shared`.
-
-        Args:
-            now: microseconds since 1970 UTC.
-        """
+        """Look whether another process has just recorded events, given the time."""
         self._appends.look_around(self.head(), now)
+
+    def settling_ahead(self) -> SettlingAhead:
+        """Return what settles drafts before they are appended, on a thread of its own."""
+        return self._appends.settling_ahead()
 
     def append_usage(self, draft: Draft) -> Outcome:
         """Record the new events of a draft, durably, and return what became of each.

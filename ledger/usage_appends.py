@@ -17,9 +17,15 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection
 
+from ledger.appending.ahead import ExpectedEvents, SettlingAhead
 from ledger.appending.attempts import append_at_once, attempting
-from ledger.appending.deduplication import NO_CANDIDATES, settle
-from ledger.appending.drafts import Draft, Outcome
+from ledger.appending.deduplication import (
+    NO_CANDIDATES,
+    Candidates,
+    EventReader,
+    settle,
+)
+from ledger.appending.drafts import Draft, Outcome, SettledAhead
 from ledger.appending.judging import ClockJudge, ClockReading, read_clock
 from ledger.commits import read_head_and_time
 from ledger.database.store import Database
@@ -142,7 +148,15 @@ class UsageAppends:
                 self._catch_up()
 
     def _commit(self, draft: Draft) -> Outcome:
-        _, outcome, new = settled = self._settle(draft)
+        ahead = draft.take_ahead()
+        if ahead is None:
+            return self._append(draft, self._settle(draft))
+        outcome = self._append(draft, self._settled(draft, ahead))
+        ahead.appended(outcome)
+        return outcome
+
+    def _append(self, draft: Draft, settled: _SettledDraft) -> Outcome:
+        _, outcome, new = settled
         if len(new) == 0:
             return outcome
         if self._database.can_write_at_once and not new.requests:
@@ -239,6 +253,38 @@ class UsageAppends:
         known, may_repeat = self._intake.holds_any_after(before.position, draft.hashes)
         return self._settle(draft) if may_repeat else (known, outcome, new)
 
+    def _settled(self, draft: Draft, ahead: SettledAhead) -> _SettledDraft:
+        """Take what was settled ahead where it holds, or settle the draft."""
+        known = self._intake.head
+        if ahead.came_true(known):
+            return known, ahead.outcome, ahead.new
+        if ahead.may_repeat_expected:
+            return self._settle(draft)
+        return self._settle_again(draft, (ahead.known, ahead.outcome, ahead.new))
+
+    def settling_ahead(self) -> SettlingAhead:
+        """Return what settles the drafts of one sender on another thread."""
+        return SettlingAhead(self._settle_behind)
+
+    def _settle_behind(
+        self, draft: Draft, pending: Sequence[SettledAhead]
+    ) -> SettledAhead:
+        """Settle a draft against all that was taken in, and what is to be recorded."""
+        known, found = self._intake.find(draft.hashes)
+        candidates = NO_CANDIDATES if found is None else found
+        events = ExpectedEvents(self, known, pending)
+        rows, positions = events.find(draft.hashes)
+        outcome = self._compare(
+            draft, known, candidates.with_tail(rows, positions), events
+        )
+        return SettledAhead(
+            known=known,
+            expected=events.expected,
+            may_repeat_expected=len(rows) > 0,
+            outcome=outcome,
+            new=draft.take(outcome.are_new),
+        )
+
     def _settle(self, draft: Draft) -> _SettledDraft:
         """Settle a draft against all that was taken in."""
         known, candidates = self._intake.find(draft.hashes)
@@ -246,14 +292,19 @@ class UsageAppends:
             if len(draft) == 1:
                 return known, Outcome.of_new(1), draft
             candidates = NO_CANDIDATES
+        outcome = self._compare(draft, known, candidates, self)
+        return known, outcome, draft.take(outcome.are_new)
+
+    def _compare(
+        self, draft: Draft, known: Head, candidates: Candidates, events: EventReader
+    ) -> Outcome:
         live_since: int | np.ndarray | None = None
         if self._retention is not None:
             # Whether an append by this clock is accepted is judged later.
             now = self._judge.real(draft.now(), known.recorded_at, None)
             retention = self._retention // timedelta(microseconds=1)
             live_since = draft.sent_by(now) - retention
-        outcome = settle(draft, candidates, self, live_since=live_since)
-        return known, outcome, draft.take(outcome.are_new)
+        return settle(draft, candidates, events, live_since=live_since)
 
     def events_at(self, positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
         """Read events by position, with the time at which each counts as recorded."""

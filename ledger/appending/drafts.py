@@ -8,6 +8,7 @@ from functools import cached_property
 import msgspec
 import numpy as np
 
+from ledger.entries import Head
 from ledger.records.idempotency import Request
 from ledger.usage.fingerprints import fingerprints
 from ledger.usage.identifiers import identifier_hashes, repeated_among
@@ -101,6 +102,15 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         _ = self.repeated_hashes
         if may_repeat:
             _ = self.fingerprints
+
+    def keep_ahead(self, ahead: "SettledAhead") -> None:
+        """Keep what was settled ahead for the append."""
+        self.__dict__["ahead"] = ahead
+
+    def take_ahead(self) -> "SettledAhead | None":
+        """Give up what was settled ahead, which may refer to this draft."""
+        ahead: SettledAhead | None = self.__dict__.pop("ahead", None)
+        return ahead
 
     @classmethod
     def together(cls, drafts: Sequence["Draft"]) -> "Draft":
@@ -277,6 +287,52 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             start = end
         assert start == len(self.statuses), "every event has its outcome"
         return outcomes
+
+
+class SettledAhead(msgspec.Struct):
+    """What becomes of a draft if those before it are recorded where they are expected.
+
+    Attributes:
+        known: the head up to which it was settled by what is recorded.
+        expected: those that were to be recorded behind it, in order, with new events
+            each.
+        may_repeat_expected: whether an event of the draft may repeat one of theirs.
+        outcome: what becomes of it.
+        new: its new events.
+        is_recorded: whether they were recorded where they were expected.
+    """
+
+    known: Head
+    expected: "tuple[SettledAhead, ...]"
+    may_repeat_expected: bool
+    outcome: Outcome
+    new: Draft
+    first_position: int = 0
+    is_recorded: bool = False
+
+    def __post_init__(self) -> None:
+        """Find out where its new events are expected."""
+        before = self.expected[-1].last_position if self.expected else None
+        self.first_position = (self.known.position if before is None else before) + 1
+
+    @property
+    def last_position(self) -> int:
+        """Where its last new event is expected."""
+        return self.first_position + len(self.new) - 1
+
+    def came_true(self, head: Head) -> bool:
+        """Whether the log ends with what was expected before it, and with nothing else."""
+        return self.first_position == head.position + 1 and all(
+            each.is_recorded for each in self.expected
+        )
+
+    def appended(self, outcome: Outcome) -> None:
+        """Note what became of its draft in the end."""
+        is_same = np.array_equal(outcome.statuses, self.outcome.statuses)
+        first = outcome.positions[int(outcome.are_new.argmax())]
+        self.is_recorded = is_same and int(first) == self.first_position
+        # Or each would hold the events of all before it.
+        self.expected = ()
 
 
 _ONE_NEW = Outcome(

@@ -22,6 +22,8 @@ Position = NewType("Position", int)
 _FEWEST_MARKS, _MOST_MARKS = 1 << 14, 1 << 20
 _MARKS_OF_A_HASH = 64
 _PLACES = 1 << 19
+# More take longer to sort than to be gone through once more.
+_MANY = 1 << 10
 
 
 def identifier_hash(event_name: str, identifier: str) -> int:
@@ -36,16 +38,39 @@ def are_among(hashes: np.ndarray, others: np.ndarray) -> np.ndarray:
 
     Most fall out when compared by a few bits, before anything is sorted.
     """
+    are_among, suspects = _are_suspect(hashes, others), others
+    rows = np.flatnonzero(are_among)
+    if len(others) > _MANY:
+        suspects = others[_are_suspect(others, hashes[rows])]
+    are_among[rows] = np.isin(hashes[rows], suspects)
+    return are_among
+
+
+def equal_pairs(ours: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the indices (int64) of all pairs of equal hashes (uint64).
+
+    Ascending by ours, and by theirs among those of one of ours.
+    """
+    rows = np.flatnonzero(_are_suspect(ours, theirs))
+    others = np.flatnonzero(_are_suspect(theirs, ours[rows]))
+    others = others[np.argsort(theirs[others], kind="stable")]
+    known = theirs[others]
+    first = np.searchsorted(known, ours[rows])
+    counts = np.searchsorted(known, ours[rows], side="right") - first
+    among = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.repeat(rows, counts), others[np.repeat(first, counts) + among]
+
+
+def _are_suspect(hashes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return which hashes share some bits with any of others (bool)."""
     marks, enough = _FEWEST_MARKS, _MARKS_OF_A_HASH * len(others)
     while marks < min(enough, _MOST_MARKS):
         marks *= 2
     bits = np.uint64(marks - 1)
     marked = np.zeros(marks, bool)
     marked[others & bits] = True
-    are_among: np.ndarray = marked[hashes & bits]
-    suspects = np.flatnonzero(are_among)
-    are_among[suspects] = np.isin(hashes[suspects], others)
-    return are_among
+    are_suspect: np.ndarray = marked[hashes & bits]
+    return are_suspect
 
 
 def repeated_among(hashes: np.ndarray) -> np.ndarray:

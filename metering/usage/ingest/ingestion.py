@@ -1,10 +1,12 @@
 """An ingestion: pieces of a source checked, appended and tallied, one after another.
 
-While one piece is committed, a second thread checks and hashes the next, and folds the
-usage of those before: both threads spend most of their time in code that lets other
-threads run. The source itself is read by the caller's thread alone.
+While one piece is committed, a third thread settles and encodes the next, and a second
+checks and hashes the one behind it and folds the usage of those before: all spend most of
+their time in code that lets other threads run, and some of it waiting for a disk. The
+source itself is read by the caller's thread alone.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from functools import partial
 
 import numpy as np
 
+from ledger.appending.ahead import SettlingAhead
 from ledger.appending.drafts import Draft, Outcome, Status
 from ledger.migrations import FORMAT_OF_ROW_NAMES
 from ledger.usage.rows import batch_of
@@ -47,6 +50,8 @@ from projections.meters.catalog import Definitions
 
 ROWS_AMONG_OTHERS = 4_000
 """How many rows go into one commit while other processes record events, too."""
+# One to be settled, and one to be checked, while one is committed.
+_PIECES_AHEAD = 2
 # As many are proven to be duplicates by fingerprints, which a second thread can make.
 _MANY_DUPLICATES = 16
 
@@ -59,6 +64,26 @@ class _Prepared:
     unnamed: np.ndarray
     check: Callable[[Definitions], CheckedEvents[Rejection]]
     ahead: tuple[CheckedEvents[Rejection], Draft]
+
+
+class _Upcoming:
+    """Pieces on their way, in order; where one cannot be committed, none behind it is."""
+
+    def __init__(self, commit: Callable[[Future[_Prepared]], None]) -> None:
+        self._commit = commit
+        self._pieces: deque[Future[_Prepared]] = deque()
+
+    def add(self, piece: Future[_Prepared]) -> None:
+        """Add the next one."""
+        self._pieces.append(piece)
+
+    def commit_all_but(self, count: int) -> None:
+        """Commit the first of them, until so many are left."""
+        while len(self._pieces) > count:
+            first, following = self._pieces.popleft(), self._pieces
+            self._pieces = deque()
+            self._commit(first)
+            self._pieces = following
 
 
 class Ingestion:
@@ -91,23 +116,22 @@ class Ingestion:
             if progress is not None:
                 progress(tally.progress(opened.total_rows))
 
-        upcoming: Future[_Prepared] | None = None
-        with ThreadPoolExecutor(1, "metering-ingest") as second:
+        upcoming = _Upcoming(commit)
+        settling = self._engine.log.settling_ahead()
+        with (
+            ThreadPoolExecutor(1, "metering-ingest") as second,
+            ThreadPoolExecutor(1, "metering-settle") as third,
+        ):
             try:
                 for piece in self._portions(pieces):
                     self._engine.sealing.wait_if_outrun()
-                    previous = upcoming
-                    upcoming = second.submit(self._prepare, piece)
+                    prepared = second.submit(self._prepare, piece)
                     second.submit(self._engine.usage.fold)
-                    if previous is not None:
-                        # Should this fail, the piece behind it must not go ahead.
-                        following, upcoming = upcoming, None
-                        commit(previous)
-                        upcoming = following
+                    upcoming.add(third.submit(_settled, prepared, settling))
+                    upcoming.commit_all_but(_PIECES_AHEAD)
             finally:
                 # Also where the source failed: what it gave before that is kept.
-                if upcoming is not None:
-                    commit(upcoming)
+                upcoming.commit_all_but(0)
         return tally.receipt()
 
     def _checked_pieces(self, opened: Source) -> Iterator[Piece]:
@@ -184,6 +208,16 @@ class Ingestion:
             before = tally.duplicates
             _count(checked, outcome, tally)
             self._are_repeating = tally.duplicates - before >= _MANY_DUPLICATES
+
+
+def _settled(prepared: Future[_Prepared], settling: SettlingAhead) -> _Prepared:
+    """Settle a piece that was checked, as far as that can be done ahead."""
+    piece = prepared.result()
+    checked, draft = piece.ahead
+    # Events in doubt may be refused yet.
+    if len(draft) and checked.doubts is None:
+        settling.settle(draft)
+    return piece
 
 
 def _part(piece: Piece, start: int, end: int) -> Piece:

@@ -39,9 +39,9 @@ def test_single_events_come_between_small_commits(connect: Connect) -> None:
     assert (receipt.accepted, receipt.duplicates) == (ROWS, 0)
     assert store.position == 1 + ROWS + len(positions)
     between = [later - earlier - 1 for earlier, later in pairwise(positions)]
-    # One commit has met another process when the next piece is prepared already.
-    assert between[:2] == [ROWS_PER_PIECE] * 2
-    assert max(between[2:]) == ROWS_AMONG_OTHERS
+    # One commit has met another process when the next pieces are prepared already.
+    assert between[:3] == [ROWS_PER_PIECE] * 3
+    assert max(between[3:]) == ROWS_AMONG_OTHERS
     assert store.verify().ok
 
 
