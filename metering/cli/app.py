@@ -62,6 +62,11 @@ COMMANDS = {
         "Grant credits, and show what is left of them",
     ),
     "limits": ("commands.limits:group", "Limit what customers may spend"),
+    "check": ("commands.credits.spending:check", "Check whether credits cover usage"),
+    "spend": (
+        "commands.credits.spending:spend",
+        "Record usage only where credits cover it",
+    ),
     "alerts": ("commands.alerts:group", "Watch usage and credits; list what triggered"),
     "webhooks": (
         "commands.webhooks:group",

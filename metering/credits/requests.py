@@ -182,10 +182,12 @@ class CreditBalanceWithUsage(CreditBalanceQuery, frozen=True, kw_only=True):
     """Whose credits are added up, which, and whether unbilled usage has drawn on them.
 
     Attributes:
+        at: the instant, past or future; now if left out.
         include_unbilled_usage: whether the available balance is what unbilled usage of
-            subscriptions leaves.
+            subscriptions leaves, now.
     """
 
+    at: Time | None = None
     include_unbilled_usage: bool = False
 
 

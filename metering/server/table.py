@@ -8,6 +8,7 @@ from metering.server.extensions import (
     operations,
     reaggregation,
     spend_limits,
+    spending,
     statements,
 )
 from metering.server.extensions import credits as extension_credits
@@ -40,6 +41,7 @@ ROUTES: tuple[Route, ...] = (
     *webhooks.ROUTES,
     *core_events.ROUTES,
     *bulk.ROUTES,
+    *spending.ROUTES,
     *extension_credits.ROUTES,
     *credit_holds.ROUTES,
     *spend_limits.ROUTES,

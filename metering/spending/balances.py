@@ -94,14 +94,15 @@ class CreditBalanceSummaries:
             CreditBalanceWithUsage,
             customer=customer,
             filter=filter,
+            at=at,
             include_unbilled_usage=include_unbilled_usage,
         )
         owner = asked.customer
+        wanted = None if asked.at is None else instant(asked.at, "at")
         if asked.include_unbilled_usage:
-            if at is not None:
+            if wanted is not None:
                 raise exclusive("at", "at", "include_unbilled_usage")
             return self._with_unbilled_usage(owner, asked.filter)
-        wanted = None if at is None else instant(at, "at")
         with self._engine.credits() as (seen, now):
             then = now if wanted is None else wanted
             chosen = _chosen(seen, owner, asked.filter)

@@ -102,7 +102,19 @@ def balance_columns(
             "held", lambda each: written(each.held_balance), is_number=True
         )
         columns.insert(2, held)
+    for title in ("unbilled", "uncovered"):
+        amounts = [getattr(each, f"{title}_usage") for each in shown]
+        if all(amounts):
+            columns.insert(-1, _usage_column(title))
     return columns
+
+
+def _usage_column(title: str) -> Column[metering.CreditBalance]:
+    def written(balance: metering.CreditBalance) -> str:
+        amount: metering.CreditAmount = getattr(balance, f"{title}_usage")
+        return amount_text(amount.monetary.value, amount.monetary.currency)
+
+    return Column(title, written, is_number=True)
 
 
 def transaction_columns(

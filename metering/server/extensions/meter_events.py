@@ -20,11 +20,11 @@ def _list_events(call: Call) -> Answer:
     filters = {name: call.given[name] for name in _FILTERS if name in call.given}
     events = call.m.meter_events.list(**filters)
     found = list(islice(events, limit + 1))
-    data = [_body(each) for each in found[:limit]]
+    data = [recorded_body(each) for each in found[:limit]]
     return Answer(body=listed(data, EVENTS, has_more=len(found) > limit))
 
 
-def _body(event: MeterEvent) -> Body:
+def recorded_body(event: MeterEvent) -> Body:
     """Write an event as v2 does, with its place in the log and whether it counts."""
     return {
         **event_body(event),

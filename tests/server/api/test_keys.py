@@ -21,6 +21,7 @@ ALLOWED = {
         ("POST", "/v2/billing/meter_event_adjustments"),
         ("POST", "/v2/billing/meter_event_session"),
         ("POST", "/metering/v1/meter_events"),
+        ("POST", "/metering/v1/spend"),
         ("POST", "/v1/billing/meter_event_adjustments"),
     },
     "read": {
@@ -58,6 +59,8 @@ ALLOWED = {
         ("GET", "/metering/v1/statements/{id}/drift"),
         ("POST", "/metering/v1/statements/preview"),
         ("POST", "/metering/v1/credits/preview"),
+        ("GET", "/metering/v1/credit_balance_summary"),
+        ("POST", "/metering/v1/check"),
         ("GET", "/metering/v1/credit_holds"),
         ("GET", "/metering/v1/credit_holds/{id}"),
         ("GET", "/metering/v1/spend_limits"),

@@ -182,6 +182,9 @@ def balance(  # noqa: PLR0913  # a command's options are its arguments
     at: Annotated[
         datetime | None, time_option("--at", "Past or future; now if left out.")
     ] = None,
+    unbilled: Annotated[
+        bool, typer.Option("--unbilled", help="What unbilled usage leaves, now.")
+    ] = False,
     grant: _OnlyGrantOption,
     price: _OnlyPriceOption = None,
     metered: _OnlyMeteredOption = False,
@@ -197,7 +200,7 @@ def balance(  # noqa: PLR0913  # a command's options are its arguments
     with target.open() as m:
         now = m.now()
         summary = m.credit_balance_summary.retrieve(
-            customer=customer, filter=wanted, at=at
+            customer=customer, filter=wanted, at=at, include_unbilled_usage=unbilled
         )
     if json:
         print_document(summary)

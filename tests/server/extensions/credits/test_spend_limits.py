@@ -3,7 +3,7 @@
 import pytest
 import stripe
 
-from tests.server.extensions.test_credit_holds import amount, hold, raw
+from tests.server.extensions.credits.test_credit_holds import amount, hold, raw
 from tests.server.usage import create_grant, unique
 
 LIMITS = "/metering/v1/spend_limits"
