@@ -11,7 +11,9 @@ COPY: Final = "row table, COPY (distinct events only)"
 COPY_STAGED: Final = "row table, COPY to staging, insert new"
 LIMIT: Final = "limit: encode, write, sync"
 BARE_INSERT: Final = "bare one-row insert"
+TWO_BARE_INSERTS: Final = "two bare one-row inserts"
 ONE_THREAD: Final = "this project, one thread"
+FEW_INVOICES: Final = "this project, 10 past invoices"
 INDEXED_ROW_TABLE: Final = "indexed row table"
 DUCKDB: Final = "DuckDB over sorted Parquet"
 DUCKDB_BY_HAND: Final = "DuckDB, by hand"
@@ -126,6 +128,20 @@ def latency_group(database: str) -> str:
     return f"alerts: from append to trigger, {database}"
 
 
+def hold_pair_group(database: str) -> str:
+    """Name the group of a hold that is settled at once."""
+    return f"holds: hold and settle, {database}"
+
+
+def hold_callers_group(database: str) -> str:
+    """Name the group of callers who hold and settle together."""
+    return f"holds: 64 callers of one customer, {database}"
+
+
+CHECK: Final = "holds: check of usage, five million events, 1,000 invoices, SQLite"
+BALANCE_GROWTH: Final = "holds: balance after 10,000 past invoices, SQLite"
+
+
 def credits_group(database: str) -> str:
     """Name the group of a billing run that is settled."""
     return f"credits: a billing run, {database}"
@@ -211,6 +227,23 @@ _STATED: Final = (
 )
 _PREVIEW: Final = "One preview of a statement has a p50 of at most 2 ms"
 _BALANCE: Final = "The credit balance of one customer has a p50 of at most 1 ms"
+_BALANCE_BY_HAND: Final = (
+    "It is at least 0.3 times as fast as rows summed by hand, on SQLite"
+)
+_PAIR: Final = (
+    "A hold that is settled is at least 0.4 of two bare one-row durable inserts, on {}"
+)
+_CALLERS: Final = (
+    "64 callers hold and settle the credits of one customer at least 5 times as fast as "
+    "one, on {}"
+)
+_CHECK: Final = (
+    "A check of usage has a p50 of at most 1 ms at five million events and 1,000 "
+    "invoices of the customer"
+)
+_BALANCE_GROWTH: Final = (
+    "A balance takes at most 1.5 times as long after 10,000 invoices as after 10"
+)
 _LATENCY: Final = (
     "With a worker in another process, 99 of 100 triggers are recorded within a quarter "
     "of a second of the append of their event"
@@ -308,6 +341,14 @@ def _of_money() -> Iterator[Target]:
         yield Target(run, 20, _CREDITS, against=TRANSACTION_AN_INVOICE)
         for history in ("billing run", "long history"):
             yield Target(credit_balance_group(history, database), 1e-3, _BALANCE)
+        pair, callers = hold_pair_group(database), hold_callers_group(database)
+        yield Target(pair, 0.4, _PAIR.format(database), against=TWO_BARE_INSERTS)
+        yield Target(callers, 5, _CALLERS.format(database), against=ONE_THREAD)
+    for history in ("billing run", "long history"):
+        group = credit_balance_group(history, "SQLite")
+        yield Target(group, 0.3, _BALANCE_BY_HAND, against=CREDIT_ROWS)
+    yield Target(CHECK, 1e-3, _CHECK)
+    yield Target(BALANCE_GROWTH, 0.67, _BALANCE_GROWTH, against=FEW_INVOICES)
 
 
 TARGETS: Final = tuple(_targets())

@@ -1,0 +1,296 @@
+"""What do a hold, a check and a balance cost where an AI call waits for them?
+
+A hold that is settled at once, durably, against two bare one-row inserts into a table
+without any index, in the same database with the same durability: they neither find
+credits nor draw any. The two take turns, so that both see the same disk. Then 64 callers
+of one customer against one who makes as many pairs, on two stores of this project, also
+in turns.
+
+A check of usage by a subscription, among five million events and a thousand invoices of
+the customer, and a balance after ten thousand invoices against one after ten: the median
+is the p50.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TypeVar
+
+import pyarrow as pa
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+import metering
+from bench.conftest import FindSealedStore
+from bench.credits.bare_rows import bare_rows
+from bench.credits.credit_stores import (
+    POSTGRESQL,
+    SQLITE,
+    Places,
+    PostgresqlPlaces,
+    SqlitePlaces,
+)
+from bench.measures import (
+    Parameter,
+    Size,
+    digest,
+    events_asked_for,
+    measure,
+    record,
+)
+from bench.report.targets import (
+    BALANCE_GROWTH,
+    CHECK,
+    FEW_INVOICES,
+    ONE_THREAD,
+    PROJECT,
+    TWO_BARE_INSERTS,
+    hold_callers_group,
+    hold_pair_group,
+)
+from metering.cli.demo.traffic import END, START, customer_id
+
+PAIRS: Final = Parameter(smoke=10, full=1_000)
+WARMUP_PAIRS: Final = Parameter(smoke=2, full=100)
+CALLERS: Final = 64
+PAIRS_A_CALLER: Final = Parameter(smoke=1, full=10)
+ROUNDS: Final = Parameter(smoke=1, full=5)
+EVENTS: Final = Parameter(smoke=20_000, full=5_000_000)
+INVOICES: Final = Parameter(smoke=20, full=1_000)
+MANY_INVOICES: Final = Parameter(smoke=40, full=10_000)
+QUESTIONS: Final = Parameter(smoke=5, full=1_000)
+_CUSTOMER: Final = customer_id(3)
+_GRANTS: Final = 5
+_HELD: Final = 800
+_SETTLED: Final = 320
+_NOW: Final = datetime(2026, 4, 1, tzinfo=UTC)
+
+Taken = TypeVar("Taken")
+
+
+class Holding:
+    """A store of this project whose one customer has credits for very many holds."""
+
+    def __init__(self, engine: metering.Metering) -> None:
+        self._engine = engine
+        for _ in range(_GRANTS):
+            _grant(engine, _CUSTOMER, 10**9)
+
+    def pair(self, name: str) -> None:
+        """Hold and settle; durable on return."""
+        holds = self._engine.credit_holds
+        holds.create(id=name, customer=_CUSTOMER, amount=_usd(_HELD))
+        holds.settle(name, amount=_SETTLED)
+
+    def pairs(self, names: Sequence[str]) -> None:
+        """Hold and settle, one after the other."""
+        for name in names:
+            self.pair(name)
+
+    def check(self, pairs: int) -> str:
+        """Check what so many pairs left, and digest it."""
+        summary = self._engine.credit_balance_summary.retrieve(customer=_CUSTOMER)
+        [balance] = summary.balances
+        left = balance.ledger_balance.monetary.value
+        assert left == _GRANTS * 10**9 - pairs * _SETTLED
+        assert balance.held_balance.monetary.value == 0
+        return digest([left])
+
+
+@pytest.fixture(
+    scope="module",
+    params=[SQLITE, pytest.param(POSTGRESQL, marks=pytest.mark.postgresql)],
+)
+def places(request: pytest.FixtureRequest) -> Iterator[Places]:
+    """Both kinds of databases in turn."""
+    with ExitStack() as stack:
+        if request.param == SQLITE:
+            yield SqlitePlaces(stack)
+        else:
+            url = request.getfixturevalue("durable_server")
+            yield PostgresqlPlaces(stack, url)
+
+
+@pytest.mark.parametrize("name", [PROJECT, TWO_BARE_INSERTS])
+def test_pair(
+    benchmark: BenchmarkFixture, places: Places, size: Size, name: str
+) -> None:
+    """One pair at a time, each of its two steps durable before the next."""
+    benchmark.group = hold_pair_group(places.name)
+    warmup = WARMUP_PAIRS.at(size)
+    names = [f"job_{number}" for number in range(PAIRS.at(size) + warmup)]
+    with (
+        metering.connect(places.store(), seal_events=None) as engine,
+        bare_rows(places.name, places.store()) as rows,
+    ):
+        holding = Holding(engine)
+        timed, other = holding.pair, rows.insert_two
+        if name == TWO_BARE_INSERTS:
+            timed, other = other, timed
+
+        _measure_in_turns(benchmark, timed, other, names, warmup)
+
+        assert rows.count() == 2 * len(names)
+        left = holding.check(len(names))
+    record(benchmark, name, events=1, digest=left)
+
+
+@pytest.mark.parametrize("name", [PROJECT, ONE_THREAD])
+def test_callers(
+    benchmark: BenchmarkFixture, places: Places, size: Size, name: str
+) -> None:
+    """As many pairs from 64 callers of one customer as from one."""
+    benchmark.group = hold_callers_group(places.name)
+    share, rounds = PAIRS_A_CALLER.at(size), ROUNDS.at(size) + 1
+    work = [
+        [f"job_{round_}_{number}" for number in range(share * CALLERS)]
+        for round_ in range(rounds)
+    ]
+    with (
+        metering.connect(places.store(), seal_events=None) as one,
+        metering.connect(places.store(), seal_events=None) as another,
+        ThreadPoolExecutor(CALLERS) as threads,
+    ):
+        shared, alone = Holding(one), Holding(another)
+
+        def together(names: Sequence[str]) -> None:
+            shares = [names[first::CALLERS] for first in range(CALLERS)]
+            list(threads.map(shared.pairs, shares))
+
+        timed, other = together, alone.pairs
+        if name == ONE_THREAD:
+            timed, other = other, timed
+
+        _measure_in_turns(benchmark, timed, other, work, 1)
+
+        pairs = rounds * share * CALLERS
+        left = shared.check(pairs)
+        assert alone.check(pairs) == left
+    record(benchmark, name, events=share * CALLERS, digest=left)
+
+
+@pytest.mark.benchmark(group=CHECK)
+def test_check(
+    benchmark: BenchmarkFixture, find_sealed_store: FindSealedStore, size: Size
+) -> None:
+    """Ask whether one more token is covered."""
+    store = find_sealed_store(events_asked_for(EVENTS, size))
+    # Beside the store, so that its files can be linked.
+    with tempfile.TemporaryDirectory(dir=store.directory.parent) as directory:
+        copied = store.copied(Path(directory) / "usage")
+        with metering.connect(
+            copied.directory, seal_events=None, clock=metering.FixedClock(_NOW)
+        ) as engine:
+            meter = engine.meters.list().data[0]
+            _subscribe(engine, meter.id)
+            _grant(engine, _CUSTOMER, 10**9)
+            _invoice(engine, _CUSTOMER, INVOICES.at(size))
+
+            def ask() -> metering.Check:
+                return engine.check(customer=_CUSTOMER, meter=meter.id, quantity=1)
+
+            found = measure(benchmark, ask, rounds=QUESTIONS.at(size), warmup_rounds=2)
+            assert found.allowed
+            assert found.position == engine.position
+    record(benchmark, PROJECT, events=1, digest=digest([found.amount.monetary.value]))
+
+
+@pytest.mark.benchmark(group=BALANCE_GROWTH)
+@pytest.mark.parametrize("name", [PROJECT, FEW_INVOICES])
+def test_balance(benchmark: BenchmarkFixture, size: Size, name: str) -> None:
+    """Ask for the balance of a customer of few invoices, and of one of many."""
+    counts = {FEW_INVOICES: 10, PROJECT: MANY_INVOICES.at(size)}
+    with ExitStack() as stack:
+        store = SqlitePlaces(stack).store()
+        engine = stack.enter_context(metering.connect(store, seal_events=None))
+        for customer, invoices in counts.items():
+            _grant(engine, customer, 10**9)
+            _invoice(engine, customer, invoices)
+
+        def ask(customer: str) -> int:
+            summary = engine.credit_balance_summary.retrieve(customer=customer)
+            return summary.balances[0].available_balance.monetary.value
+
+        # Each asks for both, so that both see the same machine.
+        others = [each for each in counts if each != name]
+
+        def setup() -> tuple[str]:
+            for other in others:
+                ask(other)
+            return (name,)
+
+        measure(benchmark, ask, setup=setup, rounds=QUESTIONS.at(size))
+
+        left = {each: ask(each) for each in counts}
+        assert left == {each: 10**9 - count for each, count in counts.items()}
+    record(benchmark, name, events=1, digest=digest(sorted(left.items())))
+
+
+def _measure_in_turns(
+    benchmark: BenchmarkFixture,
+    timed: Callable[[Taken], None],
+    other: Callable[[Taken], None],
+    work: Sequence[Taken],
+    warmup_rounds: int,
+) -> None:
+    """Give each piece of work to both contestants, first to the one not timed."""
+    waiting = iter(work)
+
+    def other_first() -> tuple[Taken]:
+        taken = next(waiting)
+        other(taken)
+        return (taken,)
+
+    measure(
+        benchmark,
+        timed,
+        setup=other_first,
+        rounds=len(work) - warmup_rounds,
+        warmup_rounds=warmup_rounds,
+    )
+
+
+def _usd(value: int) -> metering.CreditAmountParams:
+    return {"type": "monetary", "monetary": {"currency": "usd", "value": value}}
+
+
+def _grant(engine: metering.Metering, customer: str, value: int) -> None:
+    engine.credit_grants.create(
+        customer=customer,
+        amount=_usd(value),
+        applicability_config={"scope": {"price_type": "metered"}},
+    )
+
+
+def _subscribe(engine: metering.Metering, meter_id: str) -> None:
+    price = engine.prices.create(
+        currency="usd",
+        unit_amount_decimal="0.001",
+        product_data={"name": "Usage"},
+        recurring={"interval": "month", "usage_type": "metered", "meter": meter_id},
+    )
+    assert START < END < _NOW
+    engine.subscriptions.create(
+        customer=_CUSTOMER,
+        items=[{"price": price.id}],
+        backdate_start_date=START,
+    )
+
+
+def _invoice(engine: metering.Metering, customer: str, count: int) -> None:
+    """Settle invoices of one cent each."""
+    table = pa.table(
+        {
+            "invoice": [f"in_{customer}_{number}" for number in range(count)],
+            "customer": [customer] * count,
+            "period_end": [engine.now()] * count,
+            "line": ["il_1"] * count,
+            "amount": [1] * count,
+            "currency": ["usd"] * count,
+            "price": ["price_1"] * count,
+        }
+    )
+    assert engine.credits.apply_many(table).applied == count
