@@ -30,16 +30,19 @@ else:
     # do as long again. The first use of a name loads its module.
     import importlib
 
+    from metering.loading import collecting_later
     from metering.names import MODULES
 
     __all__ = list(MODULES)
 
     def __getattr__(name: str) -> object:
         if name == "aio":
-            return importlib.import_module("metering.aio")
+            with collecting_later():
+                return importlib.import_module("metering.aio")
         if name not in MODULES:
             raise AttributeError(f"module 'metering' has no attribute {name!r}")
-        found = getattr(importlib.import_module(MODULES[name]), name)
+        with collecting_later():
+            found = getattr(importlib.import_module(MODULES[name]), name)
         return globals().setdefault(name, found)
 
     def __dir__() -> list[str]:

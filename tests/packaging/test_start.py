@@ -11,6 +11,7 @@ from ledger.usage.rows import FEW
 from metering import names, public
 
 _PROGRAM = """
+import gc
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -18,6 +19,11 @@ from threading import Barrier
 import metering
 metering.__version__
 print(*sys.modules)
+
+looks = []
+gc.callbacks.append(lambda phase, info: looks.append(phase))
+metering.connect
+gc.callbacks.clear()
 
 with metering.connect(sys.argv[1]) as m:
     (meter,) = m.meters.list()
@@ -35,6 +41,7 @@ with metering.connect(sys.argv[1]) as m:
         return metering.CreditGrant, m.credit_grants.list(customer="cus_1").data
     with ThreadPoolExecutor(8) as pool:
         print(*(found == (metering.CreditGrant, []) for found in pool.map(first_use, range(8))))
+print(len(looks), gc.isenabled(), gc.get_freeze_count())
 """
 _SLOW = ("numpy", "pyarrow", "sqlalchemy")
 _UNUSED = (
@@ -103,6 +110,12 @@ def test_a_list_of_events_loads_no_pandas(printed: list[list[str]]) -> None:
 
 def test_what_threads_use_first_at_once_is_whole(printed: list[list[str]]) -> None:
     assert printed[3] == ["True"] * 8
+
+
+def test_the_collector_looks_through_nothing_that_loads(
+    printed: list[list[str]],
+) -> None:
+    assert printed[4] == ["0", "True", "0"]
 
 
 def test_a_public_name_is_where_type_checkers_find_it() -> None:
