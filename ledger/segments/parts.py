@@ -127,7 +127,6 @@ class PartsFile:
         self._checksums = checksums
         self._source = source
         self._is_local = is_local
-        self._parquet = self._opened(checks_pages=not is_local)
 
     @property
     def schema(self) -> pa.Schema:
@@ -141,12 +140,11 @@ class PartsFile:
             SegmentDamagedError: they are not what was sealed.
             OSError: they cannot be read now; `fault_of` judges that.
         """
-        parquet = self._parquet
         if self._is_local:
             self._check(groups, columns)
-            if 0 in groups:
-                # The checksum of the first part ends four bytes before the part does.
-                parquet = self._checking_pages
+        # The checksum of the first part ends four bytes before the part does.
+        is_short = self._is_local and 0 in groups
+        parquet = self._checking_pages if is_short else self._parquet
         return parquet.read_row_groups(groups, list(columns), use_threads=False)
 
     def check(self, columns: Collection[str]) -> None:
@@ -161,6 +159,10 @@ class PartsFile:
         first = SEGMENT.names[0]
         if groups and first in columns:
             self.read([0], [first])
+
+    @cached_property
+    def _parquet(self) -> "ParquetFile":
+        return self._opened(checks_pages=not self._is_local)
 
     @cached_property
     def _checking_pages(self) -> "ParquetFile":

@@ -6,6 +6,8 @@ that it may read of them: what it leaves out by statistics of its own is its own
 Positions are read where an event can be cancelled or too late, or a measure needs them.
 """
 
+import threading
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial as bound
@@ -15,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from ledger.segments.layout import SEGMENT
+from ledger.segments.open_files import keep
 from ledger.segments.parts import LocalFile
 from ledger.usage.columns import column_of
 from projections.scans.reaggregation.expressions import (
@@ -38,6 +41,7 @@ _KNOWN = ("event_name", "customer", "timestamp", "position", "value")
 _FEW_ROWS = 1 << 20
 # Reading some groups here is faster than checking all where there are so many fewer.
 _FEWER = 8
+_FILES_KNOWN = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,10 +206,8 @@ class _Scanned:
 
     def __init__(self, file: LocalFile, question: Question) -> None:
         self.file = file
-        metadata = file.metadata
-        self.rows: int = metadata.num_rows
-        found = [_Group(metadata, at) for at in range(metadata.num_row_groups)]
-        self.groups = [each for each in found if each.may_count(question)]
+        self.rows: int = file.metadata.num_rows
+        self.groups = [each for each in _GROUPS.of(file) if each.may_count(question)]
 
     @property
     def rows_that_may_count(self) -> int:
@@ -275,3 +277,29 @@ class _Group:
         """Whether a customer of an event in it may be among some; None is everybody."""
         least, greatest = self._customers
         return wanted is None or any(least <= each <= greatest for each in wanted)
+
+
+class _KnownGroups:
+    """Groups of files that were looked at last, which takes as long as to plan a query.
+
+    A file is known by its checksums, of which that of the footer is compared whenever the
+    file is found: what it says of the groups is the same. Thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: OrderedDict[bytes, list[_Group]] = OrderedDict()
+
+    def of(self, file: LocalFile) -> list[_Group]:
+        """Return the groups of a file."""
+        with self._lock:
+            groups = self._known.get(file.checksums)
+        if groups is None:
+            metadata = file.metadata
+            groups = [_Group(metadata, at) for at in range(metadata.num_row_groups)]
+        with self._lock:
+            keep(self._known, file.checksums, groups, _FILES_KNOWN)
+        return groups
+
+
+_GROUPS = _KnownGroups()
