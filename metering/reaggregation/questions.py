@@ -29,7 +29,8 @@ from metering.store.engine import Engine
 from metering.store.positions import position_asked_for
 from projections.calendar import Windows, WindowUnit, one_window, windows_between
 from projections.kernels.meters import MeterDefinition
-from projections.scans.reaggregation.jobs import ScanProgress, reaggregate
+from projections.scans.reaggregation.database import open_ahead
+from projections.scans.reaggregation.jobs import THREADS, ScanProgress, reaggregate
 from projections.scans.reaggregation.question import (
     Measure,
     Question,
@@ -46,6 +47,8 @@ def reaggregated(
     progress: ScanProgress | None,
 ) -> pa.Table:
     """Recompute summaries from events; see `Metering.reaggregate`."""
+    # To load it takes as long as to catch up, which reads most of the time.
+    open_ahead(THREADS)
     question, recorded = question_asked(engine, request)
     answer = reaggregate(question, recorded, executor, progress)
     check_keys_are_there(question, recorded, answer)

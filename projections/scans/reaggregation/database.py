@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -65,6 +65,10 @@ class _Instances:
                 self._connections[threads] = connection
             return connection.cursor()
 
+    def is_open(self, threads: int) -> bool:
+        """Whether the database of so many threads is open, or about to be."""
+        return threads in self._connections or self._lock.locked()
+
     def close(self) -> None:
         """Close all, and open none until `reopen`."""
         self._lock.acquire()
@@ -78,6 +82,24 @@ class _Instances:
 
 
 _INSTANCES = _Instances()
+
+
+def open_ahead(threads: int) -> None:
+    """Begin to load DuckDB, and to open it, while the caller does what comes before.
+
+    Args:
+        threads: of the database that will be asked.
+    """
+    if not _INSTANCES.is_open(threads):
+        threading.Thread(target=_opened_ahead, args=(threads,), name="duckdb").start()
+
+
+def _opened_ahead(threads: int) -> None:
+    # What goes wrong goes wrong again where the answer is asked for, and is raised there.
+    with suppress(Exception):
+        _INSTANCES.cursor(threads).close()
+
+
 # A child would have none of a database's threads, and die of it at its end.
 os.register_at_fork(
     before=_INSTANCES.close,
