@@ -239,6 +239,8 @@ STEPS: tuple[Migration, ...] = (
     _keep,
     # Format 19 had no spend limits; a release of it would hold beyond one.
     _keep,
+    # Format 20 had no schedules; a release of it would not grant what falls due.
+    _keep,
 )
 """The step at index n leads from version n + 1 to version n + 2."""
 assert len(STEPS) + 1 == FORMAT_VERSION, "the last step leads to it"

@@ -16,7 +16,7 @@ from sqlalchemy import (
     select,
 )
 
-FORMAT_VERSION = 20
+FORMAT_VERSION = 21
 """The format that this release writes."""
 
 metadata = MetaData()

@@ -58,6 +58,7 @@ class Metering(CallGroups, BulkUsage):
         credit_grants: create, update, retrieve, list, expire, void.
         credit_holds: create, settle, settle_many, release, retrieve, list.
         spend_limits: create, update, cancel, retrieve, list.
+        credit_schedules: create, update, pause, resume, cancel, retrieve, list.
         credits: apply, apply_many, preview, preview_many, reinstate.
         credit_balance_summary: retrieve, history.
         credit_balance_transactions, events, error_reports: list, retrieve.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from metering.meters.meters import Meters
     from metering.prices.prices import Prices
     from metering.prices.products import Products
+    from metering.schedules.schedules import CreditSchedules
     from metering.spending.balances import CreditBalanceSummaries
     from metering.statements.statements import Statements
     from metering.stream.error_reports import ErrorReports
@@ -124,6 +125,13 @@ class CallGroups(SpendingCalls):
         from metering.credits.grants import CreditGrants
 
         return CreditGrants(self._engine)
+
+    @cached_property
+    def credit_schedules(self) -> "CreditSchedules":
+        """Credits that customers are granted again and again."""
+        from metering.schedules.schedules import CreditSchedules
+
+        return CreditSchedules(self._engine)
 
     @cached_property
     def credits(self) -> "CreditApplications":

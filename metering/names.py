@@ -91,6 +91,9 @@ _NAMES: Final = {
     "metering.recording.recorder": "Recorder",
     "metering.spending.balances": "CreditBalanceSummaries",
     "metering.spending.resources": "Check CheckRemaining",
+    "metering.schedules.requests": "RolloverParams",
+    "metering.schedules.resources": "CreditSchedule ScheduleRollover",
+    "metering.schedules.schedules": "CreditSchedules",
     "metering.statements.drift": "LineDrift StatementDrift",
     "metering.statements.runs.receipts": "StatementsReceipt",
     "metering.statements.resources": (

@@ -152,6 +152,9 @@ from metering.prices.resources import (
 )
 from metering.recording.events import UnrecordedEvent
 from metering.recording.recorder import Recorder
+from metering.schedules.requests import RolloverParams
+from metering.schedules.resources import CreditSchedule, ScheduleRollover
+from metering.schedules.schedules import CreditSchedules
 from metering.spending.balances import CreditBalanceSummaries
 from metering.spending.resources import Check, CheckRemaining
 from metering.statements.drift import LineDrift, StatementDrift
@@ -231,8 +234,8 @@ __all__ = [
     "CreditBalanceLimitParams", "CreditBalanceSummaries", "CreditBalanceSummary",
     "CreditBalanceThreshold", "CreditBalanceThresholdParams",
     "CreditBalanceTransaction", "CreditBalanceTransactions", "CreditFilterParams",
-    "CreditGrant", "CreditGrants", "CreditHold", "CreditHolds", "CreditScope",
-    "CreditScopeParams",
+    "CreditGrant", "CreditGrants", "CreditHold", "CreditHolds", "CreditSchedule",
+    "CreditSchedules", "CreditScope", "CreditScopeParams",
     "CreditTransactionCredit", "CreditTransactionDebit", "CreditsProgress",
     "CreditsReceipt", "CurrencyOption", "CurrencyOptionParams", "Customer",
     "CustomerAddress", "CustomerInvoiceSettings", "CustomerMapping",
@@ -254,8 +257,8 @@ __all__ = [
     "Products", "QueryError", "ReaggregationError", "Recorder",
     "RecorderClosedError", "RecorderFullError", "Recurring", "RecurringListParams",
     "RecurringParams", "ReinstatementReceipt", "ResourceMissingError",
-    "ResourceObject", "ResumedAnchorParams", "RunsDirectoryError", "ScopePrice",
-    "SecretError", "SegmentDamagedError", "SegmentMissingError",
+    "ResourceObject", "ResumedAnchorParams", "RolloverParams", "RunsDirectoryError",
+    "ScheduleRollover", "ScopePrice", "SecretError", "SegmentDamagedError", "SegmentMissingError",
     "SegmentStoreError", "SegmentStoreUnavailableError", "SettlementsReceipt", "ShippingParams",
     "SourceError", "SpendLimit", "SpendLimitWarning", "SpendLimits", "SpendThreshold", "SpendThresholdParams", "Statement",
     "StatementConflictError", "StatementCredit", "StatementDrift", "StatementLine",

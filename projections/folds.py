@@ -20,6 +20,7 @@ from ledger.facts.credits.grants import (
 )
 from ledger.facts.credits.holds import CreditHoldLapsed, HoldFact
 from ledger.facts.credits.limits import LimitFact
+from ledger.facts.credits.schedules import ScheduleFact
 from ledger.facts.credits.settlements import SettledInvoices
 from ledger.facts.customers import CustomerDeleted, CustomerFact, CustomerUpdated
 from ledger.facts.log_time import LogTimeCorrected
@@ -137,13 +138,14 @@ _RESOURCES = (
     FoldedResource(name="meter", version=2, kinds=get_args(MeterFact), load=_meters),
     FoldedResource(
         name="credit",
-        version=7,
+        version=8,
         kinds=(
             CreditGrantCreated,
             *get_args(GrantFact),
             CreditsApplied,
             CreditsReinstated,
             *get_args(HoldFact),
+            *get_args(ScheduleFact),
         ),
         load=_credits,
     ),

@@ -80,7 +80,9 @@ class LogTime(msgspec.Struct, frozen=True):
     def _as_counted(self, fact: Fact, recorded_at: int, counted: int) -> Fact:
         """Return a fact with the instants that it took over from the log's time."""
         match fact:
-            case CreditGrantCreated() if fact.effective_at == recorded_at != counted:
+            case CreditGrantCreated(origin=None) if (
+                fact.effective_at == recorded_at != counted
+            ):
                 # Effective from its creation on, and not from a time of its caller's.
                 return msgspec.structs.replace(fact, effective_at=counted)
             case CreditAlertTriggered() if self and fact.cause_position:

@@ -40,6 +40,13 @@ from ledger.facts.credits.limits import (
     SpendLimitCreated,
     SpendLimitUpdated,
 )
+from ledger.facts.credits.schedules import (
+    CreditScheduleCanceled,
+    CreditScheduleCreated,
+    CreditSchedulePaused,
+    CreditScheduleResumed,
+    CreditScheduleUpdated,
+)
 from ledger.facts.credits.settlements import (
     BODY_BY_COLUMNS,
     SettledInvoices,
@@ -135,6 +142,11 @@ Fact = (
     | SpendLimitUpdated
     | SpendLimitCanceled
     | SpendLimitWarned
+    | CreditScheduleCreated
+    | CreditScheduleUpdated
+    | CreditSchedulePaused
+    | CreditScheduleResumed
+    | CreditScheduleCanceled
 )
 
 Facts = tuple[Fact, ...] | SettledInvoices

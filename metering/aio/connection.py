@@ -20,6 +20,7 @@ from metering.aio.groups import (
     AsyncCreditBalanceTransactions,
     AsyncCreditGrants,
     AsyncCreditHolds,
+    AsyncCreditSchedules,
     AsyncCustomers,
     AsyncErrorReports,
     AsyncEvents,
@@ -96,6 +97,7 @@ class AsyncMetering(AsyncGroup[Metering]):
         self.credit_grants = AsyncCreditGrants(calls, m.credit_grants)
         self.credit_holds = AsyncCreditHolds(calls, m.credit_holds)
         self.spend_limits = AsyncSpendLimits(calls, m.spend_limits)
+        self.credit_schedules = AsyncCreditSchedules(calls, m.credit_schedules)
         self.credits = AsyncCreditApplications(calls, m.credits)
         self.credit_balance_summary = AsyncCreditBalanceSummaries(
             calls, m.credit_balance_summary

@@ -21,6 +21,7 @@ from metering.limits.limits import SpendLimits
 from metering.meters.meters import Meters
 from metering.prices.prices import Prices
 from metering.prices.products import Products
+from metering.schedules.schedules import CreditSchedules
 from metering.spending.balances import CreditBalanceSummaries
 from metering.statements.statements import Statements
 from metering.stream.error_reports import ErrorReports
@@ -198,6 +199,18 @@ class AsyncCreditGrants(AsyncGroup[CreditGrants]):
     void = awaited(CreditGrants.void)
     retrieve = awaited(CreditGrants.retrieve)
     list = listed(CreditGrants.list)
+
+
+class AsyncCreditSchedules(AsyncGroup[CreditSchedules]):
+    """`metering.CreditSchedules`, awaited."""
+
+    create = awaited(CreditSchedules.create)
+    update = awaited(CreditSchedules.update)
+    pause = awaited(CreditSchedules.pause)
+    resume = awaited(CreditSchedules.resume)
+    cancel = awaited(CreditSchedules.cancel)
+    retrieve = awaited(CreditSchedules.retrieve)
+    list = listed(CreditSchedules.list)
 
 
 class AsyncCreditApplications(AsyncGroup[CreditApplications]):

@@ -28,7 +28,7 @@ from metering.credits.settlement.receipts import (
 from metering.credits.settlement.reinstatements import reinstate_invoices
 from metering.credits.settlement.run import preview_billing, run_billing
 from metering.credits.transactions import transaction_resource
-from metering.store.engine import Engine
+from metering.store.engine import Engine, everybody
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.burn_down import burn_down
 from projections.kernels.credits.grants import Application, Grant, applied, drawn
@@ -99,15 +99,17 @@ class CreditApplications:
             lines=lines,
             replace=replace,
         )
-        with self._engine.writing() as writing:
-            seen = CreditQueries(writing.connection)
+        with self._engine.writing_credits(lambda _: [checked.customer]) as (
+            writing,
+            seen,
+        ):
             known = seen.application(checked.id)
             facts = _facts(checked, known, seen, writing.now, replace=replace)
             writing.record(facts)
         if commit := writing.commit:
             known = _settlement(facts, commit.last_position, commit.recorded_at)
         assert known is not None, "it was settled, now or before"
-        with self._engine.credits() as (seen, _):
+        with self._engine.credits(customers=()) as (seen, _):
             grants = seen.grants_drawn(known)
         return self._resources(applied_transactions(known, grants))
 
@@ -174,7 +176,7 @@ class CreditApplications:
             lines=lines,
             replace=replace,
         )
-        with self._engine.credits() as (seen, now):
+        with self._engine.credits([checked.customer]) as (seen, now):
             known = seen.application(checked.id)
             facts = _facts(checked, known, seen, now, replace=replace)
             if facts:
@@ -222,8 +224,7 @@ class CreditApplications:
         """
         invoice_id = check_invoice_id(invoice)
 
-        with self._engine.writing() as writing:
-            seen = CreditQueries(writing.connection)
+        with self._engine.writing_credits(everybody) as (writing, seen):
             if _application(seen, invoice_id).reinstated_at is None:
                 check_is_no_statement(_statements(seen, invoice_id), invoice_id)
                 writing.record([CreditsReinstated(invoice=invoice_id)])

@@ -31,16 +31,10 @@ from metering.credits.requests import (
     CreditGrantList,
     CreditGrantUpdate,
 )
-from metering.credits.resources import (
-    ApplicabilityConfig,
-    CreditGrant,
-    CreditScope,
-    ScopePrice,
-    monetary,
-)
-from metering.credits.scopes import prices_of
+from metering.credits.resources import CreditGrant, monetary
+from metering.credits.scopes import applicability_of, prices_of
 from metering.errors import InvalidRequestError
-from metering.store.engine import Engine
+from metering.store.engine import Engine, everybody
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.grants import Grant
 
@@ -114,8 +108,10 @@ class CreditGrants:
         )
         effective = _optional(effective_at, "effective_at")
 
-        with self._engine.writing() as writing:
-            seen = CreditQueries(writing.connection)
+        with self._engine.writing_credits(lambda _: [wanted.customer]) as (
+            writing,
+            seen,
+        ):
             start = writing.now if effective is None else effective
             _check_expiry(wanted.expires_at, start, writing.now)
             self._check_count(seen.unused_count(wanted.customer, writing.now))
@@ -149,8 +145,7 @@ class CreditGrants:
             expiry = _optional(asked.expires_at, "expires_at")
         pairs = asked.metadata
 
-        with self._engine.writing() as writing:
-            seen = CreditQueries(writing.connection)
+        with self._engine.writing_credits(everybody) as (writing, seen):
             grant = grant_of(seen, grant_id)
             updated = CreditGrantUpdated(
                 grant_id=grant_id,
@@ -178,8 +173,7 @@ class CreditGrants:
             ResourceMissingError: there is no such grant.
             InvalidRequestError: it is expired or voided already.
         """
-        with self._engine.writing() as writing:
-            seen = CreditQueries(writing.connection)
+        with self._engine.writing_credits(everybody) as (writing, seen):
             _check_not_over(grant_of(seen, grant_id), writing.now)
             writing.record([CreditGrantExpired(grant_id=grant_id)])
         return self.retrieve(grant_id)
@@ -192,8 +186,7 @@ class CreditGrants:
             InvalidRequestError: credits of it are applied to an invoice or held, or it
                 is expired or voided already.
         """
-        with self._engine.writing() as writing:
-            seen = CreditQueries(writing.connection)
+        with self._engine.writing_credits(everybody) as (writing, seen):
             grant = grant_of(seen, grant_id)
             _check_not_over(grant, writing.now)
             if grant.applied:
@@ -282,15 +275,11 @@ def grant_of(seen: CreditQueries, grant_id: object, param: str = "id") -> Grant:
 
 def grant_resource(grant: Grant, *, livemode: bool) -> CreditGrant:
     """Return a grant as a resource."""
-    scope = (
-        CreditScope(price_type="metered")
-        if grant.prices is None
-        else CreditScope(prices=tuple(ScopePrice(id=each) for each in grant.prices))
-    )
+    origin = grant.origin
     return CreditGrant(
         id=grant.grant_id,
         amount=monetary(grant.currency, grant.amount),
-        applicability_config=ApplicabilityConfig(scope=scope),
+        applicability_config=applicability_of(grant.prices),
         category=grant.category.value,
         created=at_microseconds(grant.created),
         updated=at_microseconds(grant.updated),
@@ -301,6 +290,9 @@ def grant_resource(grant: Grant, *, livemode: bool) -> CreditGrant:
         metadata=dict(grant.metadata),
         name=grant.name,
         priority=grant.priority,
+        schedule=None if origin is None else origin.schedule_id,
+        schedule_period=None if origin is None else origin.period,
+        schedule_rollover=None if origin is None else origin.is_rollover,
         voided_at=at_or_none(grant.voided_at),
     )
 

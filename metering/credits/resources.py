@@ -53,7 +53,16 @@ class CreditGrant(ResourceObject, frozen=True, kw_only=True):
     """Credits that a customer prepaid or was given.
 
     They can be used from `effective_at` on and before `expires_at`.
+
+    Attributes:
+        schedule: id of the schedule that it fell due by; None where somebody made it.
+        schedule_period: of the schedule, from 0, the one that begins at the anchor.
+        schedule_rollover: whether it is what was left of the period before.
     """
+
+    absent_where_none: ClassVar[frozenset[str]] = frozenset(
+        {"schedule", "schedule_period", "schedule_rollover"}
+    )
 
     id: str
     object: Literal["billing.credit_grant"] = "billing.credit_grant"
@@ -70,6 +79,9 @@ class CreditGrant(ResourceObject, frozen=True, kw_only=True):
     metadata: dict[str, str]
     name: str | None
     priority: int | None
+    schedule: str | None = None
+    schedule_period: int | None = None
+    schedule_rollover: bool | None = None
     test_clock: str | None = None
     voided_at: datetime | None
 

@@ -2,6 +2,7 @@
 
 from metering.arguments.refusals import exclusive, invalid
 from metering.credits.requests import CreditScopeParams
+from metering.credits.resources import ApplicabilityConfig, CreditScope, ScopePrice
 from metering.errors import InvalidRequestError
 
 
@@ -33,3 +34,11 @@ def prices_of(scope: CreditScopeParams, param: str) -> tuple[str, ...] | None:
             raise invalid(at, price["id"], "another price than those before it")
         ids.append(price["id"])
     return tuple(ids)
+
+
+def applicability_of(prices: tuple[str, ...] | None) -> ApplicabilityConfig:
+    """Return the prices of a scope as a resource shows them; None is every metered one."""
+    if prices is None:
+        return ApplicabilityConfig(scope=CreditScope(price_type="metered"))
+    listed = tuple(ScopePrice(id=each) for each in prices)
+    return ApplicabilityConfig(scope=CreditScope(prices=listed))

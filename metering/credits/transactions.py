@@ -87,7 +87,8 @@ class CreditBalanceTransactions:
     ) -> ListObject[CreditBalanceTransaction]:
         if asked.customer is None and asked.credit_grant is None:
             raise missing("customer")
-        with self._engine.credits() as (seen, now):
+        whose = None if asked.customer is None else [asked.customer]
+        with self._engine.credits(whose) as (seen, now):
             found = self._found(asked, seen, now)
         livemode = self._engine.settings.livemode
         made = [transaction_resource(each, livemode=livemode) for each in found]

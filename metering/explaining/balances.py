@@ -9,6 +9,7 @@ import pyarrow as pa
 from ledger.commits import read_head
 from ledger.usage.columns import TIMESTAMP, rows_table
 from metering.arguments.clock import microseconds
+from metering.credits.ahead import ahead_by_position
 from metering.credits.resources import (
     CreditBalanceSummary,
     CreditBalanceTransaction,
@@ -112,11 +113,13 @@ def explained_balance(
     customer, livemode = summary.customer, engine.settings.livemode
     with engine.log.read() as connection:
         head, seen = read_head(connection), CreditQueries(connection)
+        grants, at = seen.grants_by_position(customer), microseconds(summary.at)
+        grants.update(ahead_by_position(seen, customer, at))
         found = transactions(
-            seen.grants_by_position(customer),
+            grants,
             seen.applications_of(customer),
             seen.holds.moves_of(customer),
-            microseconds(summary.at),
+            at,
         )
     made = BalanceExplanation(
         customer=customer,

@@ -5,7 +5,7 @@ two callers never hold the same cent. Whether one is open follows from the log a
 instant: nothing needs to run for it to expire.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ledger.appending.writing import Writing
 from ledger.facts.credits.grants import Draw
@@ -118,8 +118,10 @@ class CreditHolds:
         )
         end = None if expires_at is None else instant(expires_at, "expires_at")
 
-        with self._engine.writing() as writing:
-            seen = CreditQueries(writing.connection)
+        with self._engine.writing_credits(lambda _: [asked.customer]) as (
+            writing,
+            seen,
+        ):
             known = seen.holds.hold(wanted.hold_id)
             if known is None:
                 fact = created(wanted, end, seen, writing.now)
@@ -180,8 +182,7 @@ class CreditHolds:
         if not asked.final and asked.settlement is None:
             raise missing("settlement")
 
-        with self._engine.writing() as writing:
-            seen = CreditQueries(writing.connection)
+        with self._engine.writing_credits(_owner_of(hold_id)) as (writing, seen):
             hold = hold_of(seen, hold_id)
             its = seen.holds.settlement(hold, asked.settlement or "")
             fact, made = None, list[Settlement]()
@@ -232,8 +233,7 @@ class CreditHolds:
             ResourceMissingError: there is no such hold.
             InvalidRequestError: it is settled.
         """
-        with self._engine.writing() as writing:
-            seen = CreditQueries(writing.connection)
+        with self._engine.writing_credits(_owner_of(hold_id)) as (writing, seen):
             hold = hold_of(seen, hold_id)
             if hold.status(writing.now) not in _GIVEN_UP:
                 check_open(hold, writing.now)
@@ -246,7 +246,7 @@ class CreditHolds:
         Raises:
             ResourceMissingError: there is no such hold.
         """
-        with self._engine.credits() as (seen, now):
+        with self._engine.credits(customers=()) as (seen, now):
             return self._resource(seen, hold_of(seen, hold_id), now)
 
     def list(
@@ -284,7 +284,7 @@ class CreditHolds:
 
     def _page(self, asked: CreditHoldList) -> ListObject[CreditHold]:
         status = None if asked.status is None else HoldStatus(asked.status)
-        with self._engine.credits() as (seen, now):
+        with self._engine.credits(customers=()) as (seen, now):
             page = page_of(asked, lambda each, at: hold_of(seen, each, at).position)
             found = seen.holds.page(asked.customer, status, page, now)
             positions = {part.grant_position for each in found for part in each.parts}
@@ -348,6 +348,11 @@ _GIVEN_UP = {HoldStatus.RELEASED, HoldStatus.EXPIRED}
 def sum_of(parts: Iterable[HeldPart | Draw]) -> int:
     """Return what parts of grants come to."""
     return sum(each.amount for each in parts)
+
+
+def _owner_of(hold_id: object) -> Callable[[CreditQueries], list[str]]:
+    """Return what looks whose credits a hold keeps, or refuses the id."""
+    return lambda seen: [hold_of(seen, hold_id).customer]
 
 
 def hold_of(seen: CreditQueries, hold_id: object, param: str = "id") -> Hold:

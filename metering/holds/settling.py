@@ -21,8 +21,7 @@ from metering.errors import InvalidRequestError, ResourceMissingError, SourceErr
 from metering.holds.deciding import check_settled_so, settled
 from metering.holds.refusals import settlement_taken
 from metering.holds.requests import CreditHoldSettle
-from metering.store.engine import Engine
-from projections.credits.queries import CreditQueries
+from metering.store.engine import Engine, everybody
 
 _KINDS = {
     "hold": ("names", is_text, "give strings"),
@@ -186,8 +185,7 @@ def _commit(engine: Engine, rows: Sequence[_HoldRow], tally: _HoldsTally) -> Non
     """Settle the holds of a portion in one commit."""
     made, repeated = 0, 0
     rejected: list[tuple[_HoldRow, InvalidRequestError]] = []
-    with engine.writing() as writing:
-        seen = CreditQueries(writing.connection)
+    with engine.writing_credits(everybody) as (writing, seen):
         holds = {**seen.holds.holds_named([row.hold_id for row in rows])}
         facts: list[CreditHoldSettled] = []
         invoices = set[str]()

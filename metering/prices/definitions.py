@@ -29,8 +29,8 @@ from metering.prices.requests import (
     RecurringParams,
     TransformQuantityParams,
 )
+from projections.kernels.periods import INTERVALS_MAX
 
-_INTERVALS_MAX = {"day": 1_095, "week": 156, "month": 36, "year": 3}
 """Three years."""
 _ADVERBS = {"day": "daily", "week": "weekly", "month": "monthly", "year": "yearly"}
 
@@ -152,10 +152,11 @@ def _recurring(given: RecurringParams | None) -> RecurringTerms | None:
     if given is None:
         return None
     interval, count = given["interval"], given.get("interval_count") or 1
-    if count > _INTERVALS_MAX[interval]:
+    most = INTERVALS_MAX[BillingInterval(interval)]
+    if count > most:
         raise InvalidRequestError(
             f"The interval_count for {_ADVERBS[interval]} prices can't be greater than"
-            f" {_INTERVALS_MAX[interval]}",
+            f" {most}",
             param="recurring[interval_count]",
         )
     usage_type = UsageType(given.get("usage_type") or "licensed")

@@ -14,7 +14,8 @@ from ledger.usage.rows import FEW, FewEvents
 from metering.arguments.clock import MICROSECOND
 from metering.errors import IdentifierConflictError, conflict_message
 from metering.recording.events import HeldEvent, UnrecordedEvent
-from metering.store.engine import CheckedEvents, Doubts, Engine
+from metering.store.checked_events import CheckedEvents, Doubts
+from metering.store.engine import Engine
 from metering.usage.arrivals import Arrival
 from metering.usage.event_rules import check_each
 from metering.usage.ingest.layout import LocatedColumns

@@ -16,6 +16,7 @@ from metering.arguments.clock import at_microseconds
 from metering.arguments.refusals import check_only, exclusive
 from metering.arguments.schema import checked
 from metering.arguments.times import Time, instant, span_of
+from metering.credits.ahead import ahead_by_position, grants_ahead
 from metering.credits.grants import grant_of
 from metering.credits.requests import (
     CreditBalanceQuery,
@@ -103,15 +104,21 @@ class CreditBalanceSummaries:
             if wanted is not None:
                 raise exclusive("at", "at", "include_unbilled_usage")
             return self._with_unbilled_usage(owner, asked.filter)
-        with self._engine.credits() as (seen, now):
+        with self._engine.credits([owner]) as (seen, now):
             then = now if wanted is None else wanted
             chosen = _chosen(seen, owner, asked.filter)
+            ahead = [
+                each for each in grants_ahead(seen, owner, then) if chosen.has(each)
+            ]
             if then < now:
                 found = _balances_then(seen, owner, chosen, then)
             else:
                 found = _balances_from_now(seen, owner, chosen, then)
+        for currency, balance in balances(ahead, {}, {}, then).items():
+            found[currency] = found.get(currency, Balance()).plus(balance)
+        shown = sorted(found.items())
         return self._summary(
-            owner, then, [_shown(currency, each) for currency, each in found.items()]
+            owner, then, [_shown(currency, each) for currency, each in shown]
         )
 
     def _with_unbilled_usage(
@@ -177,9 +184,10 @@ class CreditBalanceSummaries:
         asked = checked(CreditBalanceQuery, customer=customer, filter=filter)
         owner = asked.customer
         span = InstantSpan(*span_of(start_time, end_time))
-        with self._engine.credits() as (seen, _):
+        with self._engine.credits([owner]) as (seen, _):
             chosen = _chosen(seen, owner, asked.filter)
             grants = seen.grants_by_position(owner)
+            grants.update(ahead_by_position(seen, owner, span.end - 1))
             applications = seen.applications_of(owner)
             moves = seen.holds.moves_of(owner)
         made = transactions(grants, applications, moves, span.end - 1)

@@ -25,7 +25,6 @@ from metering.usage.arrivals import Arrival
 from metering.usage.event_rules import check_sent_event
 from metering.usage.meter_events import event_resource, original_event
 from metering.usage.resources import MeterEvent
-from projections.credits.queries import CreditQueries
 from projections.kernels.meters import MeterDefinition
 from projections.meters.catalog import Definitions
 from projections.prices.queries import PriceQueries
@@ -71,7 +70,10 @@ def check_usage(engine: Engine, burn_down: BurnDown, asked: UsageCheck) -> Check
 def spend_usage(engine: Engine, burn_down: BurnDown, asked: UsageSpend) -> MeterEvent:
     """Record usage where it is covered; see `SpendingCalls.spend`."""
     _check_is_some(asked.quantity)
-    with engine.writing(needs_events=True) as writing:
+    with engine.writing_credits(lambda _: [asked.customer], needs_events=True) as (
+        writing,
+        seen,
+    ):
         definitions = engine.catalog.read(writing.connection)
         found = metered_by(definitions, asked.meter)
         check_adds_up(found)
@@ -97,7 +99,6 @@ def spend_usage(engine: Engine, burn_down: BurnDown, asked: UsageSpend) -> Meter
         if outcome.are_new[0]:
             if doubt is not None:
                 raise doubt
-            seen = CreditQueries(writing.connection)
             terms_position = engine.log.terms_position
             present = Present(seen, writing.now, terms_position, definitions)
             added = AddedUsage(

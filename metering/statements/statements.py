@@ -30,8 +30,7 @@ from metering.statements.resources import Statement
 from metering.statements.runs.receipts import StatementsReceipt
 from metering.statements.shown import previewed, statement_resource
 from metering.statements.tables import lines_table
-from metering.store.engine import Engine
-from projections.credits.queries import CreditQueries
+from metering.store.engine import Engine, everybody
 from projections.kernels.statements import StatementRecord, digest_of
 from projections.rows import Page
 from projections.statements.queries import StatementFilter, StatementQueries
@@ -91,7 +90,7 @@ class Statements:
         )
         plan = plan_asked(self._engine, asked, goes_on=True)
         position, lines = counted(self._engine, plan)
-        with self._engine.credits() as (seen, now):
+        with self._engine.credits([plan.customer]) as (seen, now):
             drawing = drawing_of(seen, plan, lines, now)
         content = content_of(plan, position, lines, drawing)
         return previewed(
@@ -147,7 +146,8 @@ class Statements:
         if known is None:
             plan = plan_asked(self._engine, asked, goes_on=False)
             position, lines = counted(self._engine, plan)
-            with self._engine.writing() as writing:
+            customer = plan.customer
+            with self._engine.writing_credits(lambda _: [customer]) as (writing, _):
                 known = StatementQueries(writing.connection).statement(asked.id)
                 if known is None:
                     record_statement(writing, asked.id, plan, position, lines)
@@ -257,11 +257,11 @@ class Statements:
         Raises:
             ResourceMissingError: there is no such statement.
         """
-        with self._engine.writing() as writing:
+        with self._engine.writing_credits(everybody) as (writing, drawn_from):
             seen = StatementQueries(writing.connection)
             known = statement_of(seen, statement_id)
             if known.voided_at is None:
-                back = given_back(CreditQueries(writing.connection), known)
+                back = given_back(drawn_from, known)
                 voided = StatementVoided(statement_id=statement_id)
                 writing.record([*back, voided])
         return self.retrieve(statement_id)

@@ -9,6 +9,7 @@ from metering.arguments.clock import Clock, system_time
 from metering.arguments.ids import RandomIds
 from metering.store.engine import Engine, Settings, now_of
 from metering.store.evaluation import Evaluator
+from metering.store.scheduled_credits import ScheduledCredits
 from metering.store.sealing import BackgroundSealing
 from projections.alerts.pending import PendingUsage
 from projections.folds import FactTables
@@ -45,7 +46,10 @@ def open_engine(
         judge=ClockJudge(place.database, settings.clock_skew_max, system_time),
     )
     summaries = Summaries(usage, SeriesEvents())
-    evaluator = Evaluator(log, watched, catalog, summaries, lambda: now_of(clock))
+    scheduled = ScheduledCredits(log, lambda: now_of(clock))
+    evaluator = Evaluator(
+        log, watched, catalog, summaries, scheduled, lambda: now_of(clock)
+    )
     return Engine(
         log=log,
         usage=usage,
@@ -56,4 +60,5 @@ def open_engine(
         settings=settings,
         evaluator=evaluator,
         sealing=BackgroundSealing(log, seal_events, evaluator.evaluate),
+        scheduled=scheduled,
     )

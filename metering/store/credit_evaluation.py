@@ -9,9 +9,11 @@ from collections.abc import Callable
 
 from ledger.commits import read_head
 from ledger.log import Log
+from metering.store.scheduled_credits import ScheduledCredits
 from projections.alerts.credit_crossings import CreditCrossings
 from projections.alerts.queries import AlertQueries
 from projections.credits.queries import CreditQueries
+from projections.credits.schedule_queries import ScheduleQueries
 
 
 class CreditEvaluator:
@@ -19,11 +21,15 @@ class CreditEvaluator:
 
     Args:
         log: what is evaluated.
+        scheduled: what falls due is recorded before it is looked for what fell.
         now: returns the time, microseconds since 1970 UTC.
     """
 
-    def __init__(self, log: Log, now: Callable[[], int]) -> None:
+    def __init__(
+        self, log: Log, scheduled: ScheduledCredits, now: Callable[[], int]
+    ) -> None:
         self._log = log
+        self._scheduled = scheduled
         self._now = now
         self._crossings = CreditCrossings()
 
@@ -33,8 +39,19 @@ class CreditEvaluator:
         Returns:
             How often one triggered.
         """
+        while (triggered := self._evaluated()) is None:
+            self._scheduled.record_due()
+        return triggered
+
+    def _evaluated(self) -> int | None:
+        """Evaluate, unless a grant has fallen due that nobody recorded: None says so."""
         with self._log.read() as connection:
             present = CreditQueries(connection).present(self._now())
+            head = read_head(connection)
+            if self._scheduled.are_due(
+                ScheduleQueries(connection), head.facts_position, None, present
+            ):
+                return None
             found = self._crossings.find(AlertQueries(connection), present)
         if not found.are_news:
             self._crossings.recorded(found)
@@ -42,6 +59,10 @@ class CreditEvaluator:
         with self._log.writing(self._now) as writing:
             seen = AlertQueries(writing.connection)
             facts_position = read_head(seen.connection).facts_position
+            if self._scheduled.are_due(
+                ScheduleQueries(seen.connection), facts_position, None, writing.now
+            ):
+                return None
             if (
                 facts_position != found.facts_position
                 or writing.now < found.instant

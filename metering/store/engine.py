@@ -1,26 +1,29 @@
 """The engine: one store's log with its projections, as the domain modules use it."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
 from ledger.appending.drafts import Draft, Outcome
 from ledger.appending.writing import Writing
-from ledger.entries import Head
+from ledger.commits import read_head
+from ledger.entries import Head, recording_instant
+from ledger.errors import ClockSkewError, StoreFullError
 from ledger.log import Log
 from ledger.records.idempotency import Request
 from ledger.records.secret_keys import SecretKeys
-from ledger.usage.rows import UsageEvents, take_events
 from metering.arguments.clock import Clock, microseconds
 from metering.arguments.ids import Ids
+from metering.store.checked_events import CheckedEvents, Doubts, RefusalT
 from metering.store.evaluation import Evaluator
 from metering.store.expiries import ExpiriesSeen
+from metering.store.scheduled_credits import ScheduledCredits
 from metering.store.sealing import BackgroundSealing
 from projections.kernels.meters import MeterDefinition, apply_fact
 from projections.meters.catalog import Catalog, Definitions
@@ -76,111 +79,9 @@ def now_of(clock: Clock) -> int:
     return microseconds(clock.now())
 
 
-RefusalT = TypeVar("RefusalT")
-
-
-class Doubts(msgspec.Struct, Generic[RefusalT], frozen=True):
-    """Events that are refused unless they repeat what is recorded.
-
-    They obey every rule but those of the clock and of the state of their meter, which an
-    event obeyed when it was recorded.
-
-    Attributes:
-        rows: their indices among the checked events (int64, ascending).
-        refuse: returns why some of them are refused, by number, given their indices.
-    """
-
-    rows: np.ndarray
-    refuse: Callable[[np.ndarray], Mapping[int, RefusalT]]
-
-    def rows_without_original(self, settled: Outcome) -> np.ndarray:
-        """Return which of them repeat neither what is recorded nor an event before them.
-
-        Args:
-            settled: what becomes of all checked events by what is recorded.
-        """
-        here = np.flatnonzero(settled.are_here)
-        doubted = here[np.isin(here, self.rows)]
-        certain = np.setdiff1d(here, doubted, assume_unique=True)
-        # Events here are new, or repeat the new one of a place among these.
-        originals = np.full(len(settled.positions), len(settled.positions))
-        np.minimum.at(originals, settled.positions[certain], certain)
-        first: np.ndarray = originals[settled.positions[doubted]]
-        unknown: np.ndarray = doubted[doubted < first]
-        return unknown
-
-    @classmethod
-    def of(
-        cls, refusals: Mapping[int, RefusalT], numbers: Sequence[int]
-    ) -> "Doubts[RefusalT] | None":
-        """Keep why events are refused; None where none are.
-
-        Args:
-            refusals: by number.
-            numbers: of all checked events.
-        """
-        if not refusals:
-            return None
-        rows = [row for row, number in enumerate(numbers) if number in refusals]
-
-        def refuse(refused: np.ndarray) -> Mapping[int, RefusalT]:
-            at = [numbers[row] for row in refused.tolist()]
-            return {number: refusals[number] for number in at}
-
-        return cls(np.array(rows, np.int64), refuse)
-
-
-class CheckedEvents(msgspec.Struct, Generic[RefusalT], frozen=True, kw_only=True):
-    """Which of some events may be recorded, and why the others may not.
-
-    Attributes:
-        events: those that may, in canonical form and in the order in which they came.
-        numbers: the number of each among all that were checked (int64, ascending).
-        has_own_timestamp: which of them carry their sender's timestamp (bool).
-        refusals: the others, by number.
-        doubts: which events are refused all the same, unless they repeat others.
-        requests: the index of an event, and the request to write down if it is new.
-        sent_at: when each was first sent (int64), see `Draft`; None is now.
-        is_rounded: which of them have a rounded value (bool); None is none of them.
-        left_out: names of what was left out of payloads, and the numbers of the events
-            that lack it.
-    """
-
-    events: UsageEvents
-    numbers: np.ndarray
-    has_own_timestamp: np.ndarray
-    refusals: Mapping[int, RefusalT]
-    doubts: Doubts[RefusalT] | None = None
-    requests: Sequence[tuple[int, Request]] = ()
-    sent_at: np.ndarray | None = None
-    is_rounded: np.ndarray | None = None
-    left_out: Mapping[str, np.ndarray] = msgspec.field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Check that the columns have one length."""
-        assert len(self.events) == len(self.numbers), "each event has a number"
-
-    def without(
-        self, refused: np.ndarray, refusals: Mapping[int, RefusalT]
-    ) -> "CheckedEvents[RefusalT]":
-        """Refuse some events, given by their indices, and doubt none of the others."""
-        rows = np.setdiff1d(np.arange(len(self.events)), refused)
-        row_of = dict(zip(rows.tolist(), range(len(rows)), strict=True))
-        return msgspec.structs.replace(
-            self,
-            events=take_events(self.events, rows),
-            numbers=self.numbers[rows],
-            has_own_timestamp=self.has_own_timestamp[rows],
-            refusals={**self.refusals, **refusals},
-            doubts=None,
-            requests=[
-                (row_of[row], request)
-                for row, request in self.requests
-                if row in row_of
-            ],
-            sent_at=None if self.sent_at is None else self.sent_at[rows],
-            is_rounded=None if self.is_rounded is None else self.is_rounded[rows],
-        )
+def everybody(seen: "CreditQueries") -> None:
+    """Name no customer: what is due for any matters; see `Engine.writing_credits`."""
+    del seen
 
 
 class Engine(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,6 +100,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     evaluator: Evaluator
     sealing: BackgroundSealing
+    scheduled: ScheduledCredits
     news: threading.Event = msgspec.field(default_factory=threading.Event)
     expiries_seen: ExpiriesSeen = msgspec.field(default_factory=ExpiriesSeen)
 
@@ -228,9 +130,58 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
         with self.log.writing(
             self.now, needs_events=needs_events, request=REQUEST.get()
         ) as writing:
+            before = writing.head.facts_position
             yield writing
         if writing.commit is not None:
+            self.scheduled.follow(before, writing)
             self.news.set()
+
+    @contextmanager
+    def writing_credits(
+        self,
+        whose: "Callable[[CreditQueries], Collection[str] | None]",
+        *,
+        needs_events: bool = False,
+    ) -> "Iterator[tuple[Writing, CreditQueries]]":
+        """Open a database transaction to decide about credits in, as `writing` does.
+
+        What has fallen due by schedules of the customers is recorded before.
+
+        Args:
+            whose: returns the customers, where that must be known; None is everybody.
+            needs_events: as of `writing`.
+        """
+        from projections.credits.queries import CreditQueries
+        from projections.credits.schedule_queries import ScheduleQueries
+
+        while True:
+            with self.writing(needs_events=needs_events) as writing:
+                seen = CreditQueries(writing.connection)
+                due, at = ScheduleQueries(seen.connection), writing.head.facts_position
+                due_at = self.scheduled.due_at(due, at)
+                is_due = due_at is not None and due_at <= writing.now
+                customers: Collection[str] | None = None
+                if is_due:
+                    customers = whose(seen)
+                    is_due = self.scheduled.are_due(due, at, customers, writing.now)
+                if not is_due:
+                    yield writing, seen
+                    return
+            self.record_due(customers)
+
+    def record_due(self, customers: Collection[str] | None = None) -> int:
+        """Record the grants of customers that fell due by schedules, and count them.
+
+        Args:
+            customers: whose; None is everybody's.
+
+        Raises:
+            StoreError: what was recorded before stays.
+        """
+        made = self.scheduled.record_due(customers)
+        if made:
+            self.news.set()
+        return made
 
     @contextmanager
     def outbox(self) -> "Iterator[tuple[Outbox, int]]":
@@ -241,13 +192,31 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
             yield Outbox(connection), self.log.judge.real_time(connection, self.now())
 
     @contextmanager
-    def credits(self) -> "Iterator[tuple[CreditQueries, int]]":
-        """Read the credits as they are, with the present instant."""
-        from projections.credits.queries import CreditQueries
+    def credits(
+        self, customers: Collection[str] | None = None
+    ) -> "Iterator[tuple[CreditQueries, int]]":
+        """Read the credits as they are, with the present instant.
 
-        with self.log.read() as connection:
-            seen = CreditQueries(connection)
-            yield seen, seen.present(self.now())
+        What has fallen due by schedules is recorded before, where that can be done.
+
+        Args:
+            customers: whose are read; None is everybody's.
+        """
+        from projections.credits.queries import CreditQueries
+        from projections.credits.schedule_queries import ScheduleQueries
+
+        for is_recorded in (False, True):
+            with self.log.read() as connection:
+                head = read_head(connection)
+                now, at = recording_instant(head, self.now()), head.facts_position
+                due = ScheduleQueries(connection)
+                if is_recorded or not self.scheduled.are_due(due, at, customers, now):
+                    next_due = self.scheduled.due_at(due, at)
+                    yield CreditQueries(connection, next_due=next_due), now
+                    return
+            # What cannot be recorded can be read: balances project what is due.
+            with suppress(ClockSkewError, StoreFullError):
+                self.record_due(customers)
 
     def checked(
         self,

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ledger.log import Log
+from metering.store.scheduled_credits import ScheduledCredits
 from projections.alerts.pending import PendingUsage
 from projections.meters.catalog import Catalog
 from projections.usage.summaries import Summaries
@@ -32,21 +33,24 @@ class Evaluator:
         watched: what of it has not been evaluated; the log's fold of usage.
         catalog: the meters.
         summaries: reads usage.
+        scheduled: what falls due, which is recorded before credits are evaluated.
         now: returns the time, microseconds since 1970 UTC.
     """
 
-    def __init__(
+    def __init__(  # what is evaluated is made of these parts
         self,
         log: Log,
         watched: PendingUsage,
         catalog: Catalog,
         summaries: Summaries,
+        scheduled: ScheduledCredits,
         now: Callable[[], int],
     ) -> None:
         self._log = log
         self._watched = watched
         self._catalog = catalog
         self._summaries = summaries
+        self._scheduled = scheduled
         self._now = now
         self._lock = threading.Lock()
         self._on_usage: UsageEvaluator | None = None
@@ -85,5 +89,5 @@ class Evaluator:
         from metering.store.credit_evaluation import CreditEvaluator
 
         if self._on_credits is None:
-            self._on_credits = CreditEvaluator(self._log, self._now)
+            self._on_credits = CreditEvaluator(self._log, self._scheduled, self._now)
         return self._on_credits

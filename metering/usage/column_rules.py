@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from ledger.usage.columns import in_order, take_rows
 from ledger.usage.rows import batch_of
-from metering.store.engine import CheckedEvents, Doubts, RefusalT
+from metering.store.checked_events import CheckedEvents, Doubts, RefusalT
 
 
 class ColumnPart(NamedTuple):

@@ -18,7 +18,8 @@ from metering.arguments.strings import check_word
 from metering.arguments.times import Time, TimeUnit, UsageTime, instant
 from metering.arguments.words import RoundingName
 from metering.errors import IdentifierConflictError, MeterEventInvalidError
-from metering.store.engine import CheckedEvents, Doubts, Engine
+from metering.store.checked_events import CheckedEvents, Doubts
+from metering.store.engine import Engine
 from metering.usage.arrivals import Arrival
 from metering.usage.event_rules import PayloadValue, check_each
 from metering.usage.ingest.options import NULL_VALUES, Identity, IngestOptions

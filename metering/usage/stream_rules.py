@@ -14,7 +14,7 @@ from metering.arguments.columns import plain_values
 from metering.arguments.strings import LONGEST_NAME, LONGEST_TEXT, Name, is_storable
 from metering.arguments.time_columns import plain_timestamps
 from metering.errors import MeterEventInvalidError
-from metering.store.engine import CheckedEvents, Doubts
+from metering.store.checked_events import CheckedEvents, Doubts
 from metering.usage.arrivals import Arrival
 from metering.usage.column_rules import ColumnPart, passed_or_checked
 from metering.usage.event_rules import check_each

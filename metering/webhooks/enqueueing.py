@@ -15,7 +15,7 @@ from ledger.facts.credits.holds import CreditHoldLapsed
 from ledger.facts.subscriptions import SubscriptionEnded, SubscriptionTrialEnded
 from ledger.facts.union import Fact
 from ledger.records.outbox import Outbox, OutgoingEvent
-from metering.store.engine import Engine
+from metering.store.engine import Engine, everybody
 from metering.store.expiries import NEVER_LOOKED
 from metering.stream.error_reports import make_reports
 from metering.webhooks.outgoing import PORTIONS_READ_TOGETHER, Outgoing
@@ -36,9 +36,10 @@ _LAPSES_AT_A_TIME = 1_000
 def enqueue_all(engine: Engine) -> int:
     """Add every delivery that is due to be made by now; return how many.
 
-    Also of what only time brings about: credits that expired, trials and subscriptions
+    Also of what only time brings about: credits that were granted or expired, trials and subscriptions
     that ended, and reports of what the stream refused.
     """
+    engine.record_due()
     record_lapses(engine)
     record_hold_lapses(engine)
     record_subscription_ends(engine)
@@ -68,7 +69,7 @@ def record_lapses(engine: Engine) -> None:
 
 def _record_some(engine: Engine, start: int, after: int) -> tuple[int, int] | None:
     """Record some expiries; return the expiry and position to go on from."""
-    with engine.writing() as writing:
+    with engine.writing_credits(everybody) as (writing, _):
         connection, now = writing.connection, writing.now
         found = expired_unseen(connection, start, after, now, _LAPSES_AT_A_TIME)
         writing.record(_lapsed(found))

@@ -29,6 +29,7 @@ from ledger.facts.union import Fact
 from ledger.reading import read_facts
 from projections.alerts.queries import AlertQueries
 from projections.credits.queries import CreditQueries
+from projections.credits.turns import next_turn, turning
 from projections.kernels.alerts.book import CreditWatch
 from projections.kernels.credits.falls import Occurrence, steps
 
@@ -98,8 +99,9 @@ class CreditCrossings:
         customers = _touched(facts, credit)
         quiet = self._quiet_at(checkpoint, facts, now)
         if quiet is None:
-            customers.update(credit.turning(checkpoint.instant, now))
-            quiet = _Quiet(position=0, checkpoint=0, start=0, end=credit.next_turn(now))
+            customers.update(turning(seen.connection, checkpoint.instant, now))
+            end = next_turn(seen.connection, now)
+            quiet = _Quiet(position=0, checkpoint=0, start=0, end=end)
         found: list[_CreditCrossing] = []
         if customers:
             watches = seen.credit_watches(checkpoint.position)

@@ -32,6 +32,7 @@ from ledger.facts.credits.holds import (
 from projections.credits.hold_fold import fold_holds
 from projections.credits.hold_tables import credit_hold, credit_hold_settlement
 from projections.credits.reinstating import reinstate
+from projections.credits.schedule_tables import credit_schedule, fold_schedules
 from projections.credits.tables import (
     GRANTS,
     METADATA,
@@ -68,6 +69,7 @@ def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     insert_rows(connection, credit_grant_use, unused)
     for each in changed:
         _change_grant(connection, *each)
+    fold_schedules(connection, facts)
     fold_holds(
         connection,
         [(at, when, fact) for at, when, fact in facts if isinstance(fact, HoldFact)],
@@ -89,6 +91,7 @@ CREDITS = TableFold(
         credit_movement,
         credit_hold,
         credit_hold_settlement,
+        credit_schedule,
     ),
     fold=fold_credits,
 )

@@ -73,24 +73,6 @@ _COUNT_UNUSED = (
     )
 )
 
-_TURNS = (credit_grant.c.effective_at, credit_grant.c.expires_at)
-_TURNING = (
-    select(credit_grant.c.customer)
-    .where(
-        or_(
-            *(
-                (each > bindparam("after")) & (each <= bindparam("up_to"))
-                for each in _TURNS
-            )
-        )
-    )
-    .distinct()
-    .order_by(credit_grant.c.customer)
-)
-_NEXT_TURNS = [
-    select(func.min(each)).where(each > bindparam("after")) for each in _TURNS
-]
-
 _APPLICATIONS = select(credit_application)
 # Each has an index of its own.
 _HELD, _GIVEN_BACK = (_APPLICATIONS.where(each) for each in (IS_HELD, IS_REINSTATED))
@@ -130,11 +112,23 @@ _REINSTATED_SINCE = _APPLICATIONS.where(
 ).order_by(credit_application.c.reinstated_at, credit_application.c.reinstated_position)
 
 
-class CreditQueries:
-    """Queries of grants and applications in one database transaction."""
+AT_ANY_TIME = -(2**62)
+"""An instant before all others."""
 
-    def __init__(self, connection: Connection) -> None:
+
+class CreditQueries:
+    """Queries of grants and applications in one database transaction.
+
+    Attributes:
+        next_due: an instant before which no schedule grants anything that is not
+            recorded, as far as the caller knows; None is never.
+    """
+
+    def __init__(
+        self, connection: Connection, *, next_due: int | None = AT_ANY_TIME
+    ) -> None:
         self.connection = connection
+        self.next_due = next_due
         self.holds = HoldQueries(connection)
 
     def present(self, now: int) -> int:
@@ -320,24 +314,6 @@ class CreditQueries:
         wanted = select(credit_grant.c.customer).distinct()
         rows = self.connection.execute(wanted.order_by(credit_grant.c.customer))
         return list(rows.scalars())
-
-    def turning(self, after: int, up_to: int) -> list[str]:
-        """Return the customers with a grant that becomes effective or expires in a span.
-
-        Args:
-            after: exclusive.
-            up_to: inclusive.
-        """
-        rows = self.connection.execute(_TURNING, {"after": after, "up_to": up_to})
-        return [row.customer for row in rows]
-
-    def next_turn(self, after: int) -> int | None:
-        """Return when a grant next becomes effective or expires after an instant."""
-        found = [
-            self.connection.execute(wanted, {"after": after}).scalar()
-            for wanted in _NEXT_TURNS
-        ]
-        return min((each for each in found if each is not None), default=None)
 
     def customers_of(self, grants: Sequence[str], invoices: Sequence[str]) -> set[str]:
         """Return the customers of some grants, by id, and of invoices that gave back."""

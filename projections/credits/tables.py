@@ -29,6 +29,7 @@ from ledger.facts.credits.grants import (
     CreditsApplied,
     Draw,
     GrantCategory,
+    GrantOrigin,
     InvoiceLine,
 )
 from ledger.records.partial_indexes import on_postgresql, partial_index
@@ -69,6 +70,7 @@ credit_grant = Table(
     Column("metadata", LargeBinary, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("updated", BigInteger, nullable=False),
+    Column("origin", LargeBinary, nullable=True),
     Column("expired_position", BigInteger, nullable=True),
     Column("voided_at", BigInteger, nullable=True),
     Column("voided_position", BigInteger, nullable=True),
@@ -238,6 +240,7 @@ GRANTS = RowFormat(
         "prices": PRICES,
         "category": enum_codec(GrantCategory),
         "metadata": METADATA,
+        "origin": packed_codec(GrantOrigin),
     },
     joined=_USE,
 )

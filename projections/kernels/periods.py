@@ -17,6 +17,14 @@ import msgspec
 
 from ledger.facts.prices import BillingInterval
 
+INTERVALS_MAX = {
+    BillingInterval.DAY: 1_095,
+    BillingInterval.WEEK: 156,
+    BillingInterval.MONTH: 36,
+    BillingInterval.YEAR: 3,
+}
+"""Of one period, about three years."""
+
 _DAY = 86_400_000_000
 _EPOCH = date(1970, 1, 1).toordinal()
 _DAYS = {BillingInterval.DAY: 1, BillingInterval.WEEK: 7}

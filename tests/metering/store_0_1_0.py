@@ -89,14 +89,14 @@ def load(dump: Path, url: str) -> None:
         connection.execute("\n".join(kept).encode())
 
 
-def alerts_in(found: Any) -> Iterator[dict[str, Any]]:
-    """All alerts in a document, wherever they stand."""
+def objects_in(found: Any, kind: str) -> Iterator[dict[str, Any]]:
+    """All objects of a kind in a document, wherever they stand."""
     inner = found.values() if isinstance(found, dict) else found
-    if isinstance(found, dict) and found.get("object") == "billing.alert":
+    if isinstance(found, dict) and found.get("object") == kind:
         yield found
     elif isinstance(found, dict | list):
         for each in inner:
-            yield from alerts_in(each)
+            yield from objects_in(each, kind)
 
 
 def answers_of(store: metering.Metering, secrets: Mapping[str, str]) -> dict[str, Any]:
@@ -151,16 +151,25 @@ def answers_of(store: metering.Metering, secrets: Mapping[str, str]) -> dict[str
         "reports": store.error_reports.list(limit=100),
     }
     answers: dict[str, Any] = json.loads(msgspec.json.encode(found))
-    # What answers did not say then; nothing was held.
+    for grant in objects_in(answers, "billing.credit_grant"):
+        for name in ("schedule", "schedule_period", "schedule_rollover"):
+            assert grant.pop(name) is None
+    _leave_out_what_is_new(answers, store)
+    return answers
+
+
+def _leave_out_what_is_new(answers: dict[str, Any], store: metering.Metering) -> None:
+    """Take out what answers did not say then; nothing was held."""
     for summary in (each for found in answers["summaries"].values() for each in found):
         assert summary.pop("customer") in {"cus_a", "cus_b"}
-    for alert in alerts_in(answers):
+    for alert in objects_in(answers, "billing.alert"):
         assert alert.pop("spend_threshold") is None
         if alert["usage_threshold"] is not None:
             assert alert["usage_threshold"].pop("percent_of") is None
     for summary in answers["balances"].values():
         assert summary.pop("at") == msgspec.to_builtins(store.now())
         for balance in summary["balances"]:
+            for name in ("unbilled_usage", "uncovered_usage"):
+                assert balance.pop(name) is None
             held = balance.pop("held_balance")
             assert held["monetary"]["value"] == 0
-    return answers

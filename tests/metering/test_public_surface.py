@@ -19,7 +19,8 @@ PROMISED = """
     CreditApplications CreditBalance CreditBalanceLimit CreditBalanceLimitParams
     CreditBalanceSummaries CreditBalanceSummary CreditBalanceThreshold
     CreditBalanceThresholdParams CreditBalanceTransaction CreditBalanceTransactions
-    CreditFilterParams CreditGrant CreditGrants CreditHold CreditHolds CreditScope CreditScopeParams
+    CreditFilterParams CreditGrant CreditGrants CreditHold CreditHolds CreditSchedule CreditSchedules
+    CreditScope CreditScopeParams
     CreditTransactionCredit CreditTransactionDebit CreditsProgress CreditsReceipt
     CurrencyOption CurrencyOptionParams Customer CustomerAddress
     CustomerInvoiceSettings CustomerMapping CustomerMappingParams CustomerShipping
@@ -37,7 +38,7 @@ PROMISED = """
     ProductDataParams Products QueryError ReaggregationError Recorder
     RecorderClosedError RecorderFullError Recurring RecurringListParams
     RecurringParams ReinstatementReceipt ResourceMissingError ResourceObject
-    ResumedAnchorParams RunsDirectoryError ScopePrice SecretError
+    ResumedAnchorParams RolloverParams RunsDirectoryError ScheduleRollover ScopePrice SecretError
     SegmentDamagedError SegmentMissingError SegmentStoreError
     SegmentStoreUnavailableError SettlementsReceipt ShippingParams SourceError SpendLimit SpendLimitWarning
     SpendLimits SpendThreshold

@@ -17,17 +17,33 @@ class GrantCategory(enum.Enum):
     PROMOTIONAL = "promotional"
 
 
+class GrantOrigin(msgspec.Struct, frozen=True, array_like=True):
+    """The period of a schedule that a grant is of.
+
+    Attributes:
+        schedule_id: of the schedule.
+        period: from 0, the period that begins at the anchor.
+        is_rollover: whether it is what was left of the period before.
+    """
+
+    schedule_id: str
+    period: int
+    is_rollover: bool
+
+
 class CreditGrantCreated(
     msgspec.Struct,
     frozen=True,
     kw_only=True,
+    omit_defaults=True,
     tag_field="fact",
     tag="credit_grant.created",
 ):
     """A customer was granted credits.
 
     They can be used from `effective_at` on and before `expires_at`, for the `prices`
-    listed, or for every metered price where that is None.
+    listed, or for every metered price where that is None. One with an `origin` counts as
+    granted at `effective_at`, whenever it was recorded.
     """
 
     grant_id: str
@@ -41,6 +57,7 @@ class CreditGrantCreated(
     effective_at: int
     expires_at: int | None
     metadata: dict[str, str]
+    origin: GrantOrigin | None = None
 
 
 class CreditGrantUpdated(

@@ -26,8 +26,7 @@ from metering.credits.settlement.receipts import (
 from metering.credits.settlement.sources import read_names
 from metering.credits.transactions import id_of
 from metering.errors import InvalidRequestError, ResourceMissingError
-from metering.store.engine import Engine
-from projections.credits.queries import CreditQueries
+from metering.store.engine import Engine, everybody
 from projections.kernels.credits.grants import Application, Grant
 from projections.kernels.credits.timeline import (
     TransactionKind,
@@ -98,8 +97,7 @@ def _commit(
     rows: dict[str, int],
     tally: _ReinstatementTally,
 ) -> None:
-    with engine.writing() as writing:
-        seen = CreditQueries(writing.connection)
+    with engine.writing_credits(everybody) as (writing, seen):
         known = seen.applications_to(invoices)
         held = [name for name in invoices if name in known and _is_held(known[name])]
         statements = StatementQueries(writing.connection).known_among(held)

@@ -19,7 +19,6 @@ from metering.credits.settlement.receipts import (
 from metering.credits.settlement.sources import open_invoices, together
 from metering.credits.settlement.transactions import ids_of, transactions_of
 from metering.store.engine import Engine
-from projections.credits.queries import CreditQueries
 from projections.credits.spendable import Spendable
 
 
@@ -73,8 +72,7 @@ def _commit(
     tally: SettlementTally,
     replacing: Replacing,
 ) -> None:
-    with engine.writing() as writing:
-        seen = CreditQueries(writing.connection)
+    with engine.writing_credits(lambda _: batch.customers.names) as (writing, seen):
         settled = settle(batch, spendable, seen, writing.now, replacing)
         if len(settled.new):
             writing.record(facts_of(batch, settled, spendable))

@@ -198,7 +198,8 @@ def _commit(
     rows: list[StatedRow] = []
     refused = [_refused(each.plan, why) for each, why in stated.refused]
     repeated = 0
-    with engine.writing() as writing:
+    customers = {each.plan.customer for each in stated.planned}
+    with engine.writing_credits(lambda _: customers) as (writing, drawn_from):
         seen = StatementQueries(writing.connection)
         known = seen.known_among([each.statement_id for each in stated.planned])
         others = seen.standing_of_many(_spans(stated.planned))
@@ -214,7 +215,7 @@ def _commit(
                 continue
             chosen.append((each, lines))
         drawings = credits_of_run.drawn(
-            CreditQueries(writing.connection),
+            drawn_from,
             [(each.plan, lines) for each, lines in chosen],
             writing.now,
         )

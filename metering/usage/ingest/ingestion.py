@@ -19,7 +19,8 @@ from ledger.appending.drafts import Draft, Outcome, Status
 from ledger.migrations import FORMAT_OF_ROW_NAMES
 from ledger.usage.rows import batch_of
 from metering.errors import conflict_message
-from metering.store.engine import CheckedEvents, Engine
+from metering.store.checked_events import CheckedEvents
+from metering.store.engine import Engine
 from metering.usage.arrivals import Arrival
 from metering.usage.ingest.files import digest_of_file
 from metering.usage.ingest.layout import Columns, LocatedColumns

@@ -26,7 +26,8 @@ from ledger.usage.columns import take_rows
 from ledger.usage.content_hash import hash_contents, spelled_contents
 from ledger.usage.rows import batch_of
 from metering.arguments.ids import Ids
-from metering.store.engine import CheckedEvents, Engine, RefusalT
+from metering.store.checked_events import CheckedEvents, RefusalT
+from metering.store.engine import Engine
 
 UNNAMED = "unnamed"
 """The identifier of a row that has none, while the row is checked."""

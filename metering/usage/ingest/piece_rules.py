@@ -31,7 +31,7 @@ from metering.arguments.columns import (
 from metering.arguments.strings import LONGEST_TEXT
 from metering.arguments.time_columns import plain_timestamps
 from metering.errors import MeterEventInvalidError, ValueMissingError
-from metering.store.engine import CheckedEvents, Doubts
+from metering.store.checked_events import CheckedEvents, Doubts
 from metering.usage.arrivals import Arrival
 from metering.usage.column_rules import ColumnPart, passed_or_checked
 from metering.usage.event_rules import check_sent_event

@@ -41,7 +41,7 @@ class CreditChange(NamedTuple):
 def turns_of(grant: Grant) -> tuple[Occurrence, ...]:
     """Return where a grant begins and ceases to be available, beginnings first."""
     turns = [
-        Occurrence(grant.created, grant.position),
+        Occurrence(*grant.beginning),
         Occurrence(grant.effective_at, 0),
     ]
     if grant.voided_at is not None and grant.voided_position is not None:

@@ -20,6 +20,7 @@ from ledger.facts.credits.grants import (
     Draw,
     GrantCategory,
     GrantFact,
+    GrantOrigin,
     InvoiceLine,
 )
 
@@ -32,6 +33,8 @@ class Grant:
         position: of the fact that created it; draws name the grant by it.
         prices: the prices it may be used for; None is every metered price.
         expires_at: exclusive; None is never.
+        created: when it counts as granted: where it has an origin, when it fell due.
+        origin: the period of the schedule that it is of; None where it is of none.
         expired_position: of the fact that made it expire; None where time does.
         applied: what invoices hold of it, without reinstated credits.
         reinstated_late: what came back to it after its end, and expired again.
@@ -54,6 +57,7 @@ class Grant:
     metadata: dict[str, str]
     created: int
     updated: int
+    origin: GrantOrigin | None = None
     expired_position: int | None = None
     voided_at: int | None = None
     voided_position: int | None = None
@@ -84,6 +88,11 @@ class Grant:
         if self.voided_at is not None:
             end, position = self.voided_at, self.voided_position
         return None if end is None else (end, position or 0)
+
+    @property
+    def beginning(self) -> tuple[int, int]:
+        """When and at which position it was granted, 0 where time granted it."""
+        return self.created, self.position if self.origin is None else 0
 
     def is_over(self, instant: int, position: int) -> bool:
         """Whether it had ended before what was recorded at a position."""
@@ -120,9 +129,8 @@ class Application:
 
 def granted(fact: CreditGrantCreated, position: int, recorded_at: int) -> Grant:
     """Return the grant that a fact created."""
-    return Grant(
-        **asdict(fact), position=position, created=recorded_at, updated=recorded_at
-    )
+    at = recorded_at if fact.origin is None else fact.effective_at
+    return Grant(**asdict(fact), position=position, created=at, updated=at)
 
 
 def changes(fact: GrantFact, position: int, recorded_at: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from tests.metering.alerts.test_alerts_on_credits import watch
 from tests.metering.alerts.test_alerts_on_spend import on_spend
 from tests.metering.holds.usual_holds import hold
 from tests.metering.limits.usual_limits import limit
+from tests.metering.schedules.usual_schedules import schedule
 from tests.metering.usual_credits import DAY, apply, grant, line, run
 from tests.metering.usual_prices import TIERS, create_price, metered
 from tests.metering.usual_usage import (
@@ -175,6 +176,9 @@ def _settle(store: metering.Metering) -> None:
         hold(store, 5, name, expires_at=NOW + DAY, metadata={"a": "1"}, price="price_1")
     store.credit_holds.settle("job_1", amount=1, final=False, settlement="a")
     store.credit_holds.settle("job_1", amount=9, overage="draw")
+    half: Any = {"type": "percent", "percent": 50}
+    schedule(store, 5, interval="day", rollover=half, expires_after=9, priority=60)
+    store.credit_schedules.pause(schedule(store, 7, "paused", customer="cus_3").id)
 
 
 def _refuse(store: metering.Metering) -> None:

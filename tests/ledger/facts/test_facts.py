@@ -82,6 +82,7 @@ from ledger.facts.webhooks import (
 from ledger.usage.quantities import parse_quantity
 from tests.ledger.facts.written_holds import WRITTEN_HOLDS
 from tests.ledger.facts.written_limits import WRITTEN_LIMITS
+from tests.ledger.facts.written_schedules import WRITTEN_SCHEDULES
 from tests.ledger.facts.written_subscriptions import WRITTEN_SUBSCRIPTIONS
 
 CREATED = MeterCreated(
@@ -472,6 +473,7 @@ WRITTEN: list[tuple[Fact, str]] = [
     *WRITTEN_SUBSCRIPTIONS,
     *WRITTEN_HOLDS,
     *WRITTEN_LIMITS,
+    *WRITTEN_SCHEDULES,
 ]
 
 

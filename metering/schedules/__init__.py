@@ -1,0 +1,1 @@
+"""Credit schedules: grants that recur, each at its instant."""

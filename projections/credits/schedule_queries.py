@@ -1,0 +1,136 @@
+"""Queries of credit schedules, and of what falls due by them."""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, func, select
+
+from ledger.database.bulk import is_among
+from ledger.database.connections import DriverStatement
+from ledger.facts.credits.grants import CreditGrantCreated
+from projections.credits.queries import CreditQueries
+from projections.credits.schedule_tables import (
+    GRANTS_MORE,
+    SCHEDULES,
+    credit_schedule,
+)
+from projections.kernels.credits.grants import Grant, granted
+from projections.kernels.credits.schedules import Schedule, due_grants
+from projections.rows import Page
+
+_schedule = credit_schedule.c
+_SCHEDULES = select(credit_schedule)
+_SCHEDULE = _SCHEDULES.where(_schedule.schedule_id == bindparam("schedule_id"))
+_SCHEDULE_AT = _SCHEDULES.where(_schedule.position == bindparam("position"))
+_NEXT_DUE = DriverStatement(select(func.min(_schedule.due_at)).where(GRANTS_MORE))
+_DUE = (
+    _SCHEDULES.where(GRANTS_MORE, _schedule.due_at <= bindparam("instant"))
+    .order_by(_schedule.due_at, _schedule.position)
+    .limit(bindparam("at_most"))
+)
+_ANY_DUE_OF = (
+    select(_schedule.position)
+    .where(GRANTS_MORE, _schedule.due_at <= bindparam("instant"))
+    .limit(1)
+)
+_COUNT_OF = (
+    select(func.count())
+    .select_from(credit_schedule)
+    .where(_schedule.customer == bindparam("customer"), _schedule.canceled_at.is_(None))
+)
+
+
+class ScheduleQueries:
+    """Queries of schedules in one database transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._credit = CreditQueries(connection)
+
+    def schedule(self, schedule_id: str) -> Schedule | None:
+        """Return a schedule by its id."""
+        return self._schedule(_SCHEDULE, {"schedule_id": schedule_id})
+
+    def schedule_at(self, position: int) -> Schedule | None:
+        """Return a schedule by the position of the fact that created it."""
+        return self._schedule(_SCHEDULE_AT, {"position": position})
+
+    def page(self, customer: str | None, page: Page) -> list[Schedule]:
+        """Return a page of schedules, of one customer or all."""
+        wanted = _SCHEDULES
+        if customer is not None:
+            wanted = wanted.where(_schedule.customer == customer)
+        rows = page.read(self.connection, credit_schedule, wanted)
+        return [SCHEDULES.read(row) for row in rows]
+
+    def count_of(self, customer: str) -> int:
+        """Return how many schedules of a customer are not cancelled."""
+        given = {"customer": customer}
+        return int(self.connection.execute(_COUNT_OF, given).scalar_one())
+
+    def next_due(self) -> int | None:
+        """Return when the next grant of any schedule falls due, or fell."""
+        found: int | None = _NEXT_DUE.run(self.connection, {}).fetchone()[0]
+        return found
+
+    def are_due(self, customers: Collection[str], instant: int) -> bool:
+        """Whether a grant of some customers has fallen due by an instant."""
+        is_wanted = is_among(self.connection, _schedule.customer, sorted(customers))
+        wanted = _ANY_DUE_OF.where(is_wanted)
+        found = self.connection.execute(wanted, {"instant": instant})
+        return found.first() is not None
+
+    def due(
+        self, customers: Collection[str] | None, instant: int, at_most: int
+    ) -> Iterator[CreditGrantCreated]:
+        """Yield the grants that have fallen due and that nobody recorded.
+
+        Args:
+            customers: whose; None is everybody's.
+            instant: inclusive, not past.
+            at_most: about how many. Those of a period are not parted.
+        """
+        given = {"instant": instant, "at_most": at_most}
+        wanted = _DUE
+        if customers is not None:
+            is_wanted = is_among(self.connection, _schedule.customer, sorted(customers))
+            wanted = wanted.where(is_wanted)
+        found = 0
+        for row in self.connection.execute(wanted, given).all():
+            schedule = SCHEDULES.read(row)
+            for facts in self._due_of(schedule, instant):
+                yield from facts
+                found += len(facts)
+                if found >= at_most:
+                    return
+
+    def ahead(self, customer: str, instant: int, at_most: int) -> list[Grant]:
+        """Return the grants of a customer that are not recorded, and fall due by then.
+
+        They have positions of their own, all below 0.
+        """
+        due = self.due([customer], instant, at_most)
+        return [granted(fact, -at, fact.effective_at) for at, fact in enumerate(due, 1)]
+
+    def _due_of(
+        self, schedule: Schedule, instant: int
+    ) -> Iterator[tuple[CreditGrantCreated, ...]]:
+        """Return what a schedule grants up to an instant, a period at a time."""
+        last = None
+        if schedule.granted_position is not None:
+            [last] = self._credit.grants_at([schedule.granted_position]).values()
+        return due_grants(schedule, last, self._held, instant)
+
+    def _held(self, grant: Grant, instant: int) -> int:
+        """Return what holds keep of a grant that ends at an instant no fact followed.
+
+        A hold that ends then ends behind the grant.
+        """
+        if not grant.held:
+            return 0
+        amounts = self._credit.holds.open_of(grant.customer, instant - 1).amounts
+        return amounts[grant.position]
+
+    def _schedule(self, wanted: Select[Any], given: dict[str, Any]) -> Schedule | None:
+        row = self.connection.execute(wanted, given).first()
+        return None if row is None else SCHEDULES.read(row)

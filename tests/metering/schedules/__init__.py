@@ -1,0 +1,1 @@
+"""Holds, as callers see them."""
