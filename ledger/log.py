@@ -349,18 +349,18 @@ class Log:
         self.check_usable()
 
         def is_wanted_now() -> bool:
-            if is_wanted is None:
-                return True
-            self.catch_up()
-            return is_wanted(self.tail_size)
+            if is_wanted is not None:
+                self.catch_up()
+            return is_wanted is None or is_wanted(self.tail_size)
 
-        made = self._sealing.seal(progress, is_wanted_now, is_brief=is_brief)
-        if made:
-            with self.read() as connection:
-                sealed = self._intake.make_runs(connection)
-            self._intake.make_identifier_runs(sealed)
-            self.catch_up()
-        return made
+        take_in = self._take_in_sealed
+        return self._sealing.seal(progress, is_wanted_now, take_in, is_brief=is_brief)
+
+    def _take_in_sealed(self) -> None:
+        with self.read() as connection:
+            sealed = self._intake.make_runs(connection)
+        self._intake.make_identifier_runs(sealed)
+        self.catch_up()
 
     def rebuild(self, progress: StepCallback | None = None) -> None:
         """Make all that follows from the log anew.

@@ -92,6 +92,7 @@ class Sealing:
         self,
         progress: StepCallback | None,
         is_wanted: Callable[[], bool],
+        take_in: Callable[[], None],
         *,
         is_brief: bool,
     ) -> int:
@@ -100,6 +101,7 @@ class Sealing:
         Args:
             progress: is called after each segment.
             is_wanted: is asked once nobody else can seal, before anything is done.
+            take_in: is called once segments were made, to know them as such.
             is_brief: whether to make one segment at most, and to move none.
 
         Returns:
@@ -120,6 +122,8 @@ class Sealing:
                 if progress is not None:
                     progress(segment.up_to, end)
             if made:
+                # First: a bulk load that waits for the tail to be short can go on.
+                take_in()
                 self._reclaim()
             moved = 0 if is_brief else self._move(progress)
         return made + moved

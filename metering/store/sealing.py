@@ -34,6 +34,7 @@ _QUIET_SECONDS = 1.0
 _TIMES_TOO_LONG = 10
 # So much comes while the sealing of such a tail is under way, and no more.
 _TIMES_FAR_TOO_LONG = 12
+_SECONDS_BETWEEN_LOOKS = 0.1
 _SECONDS_WITHOUT_EFFECT = 60.0
 _BACKOFF = Backoff(first_seconds=1.0, longest_seconds=60.0)
 
@@ -88,13 +89,22 @@ class BackgroundSealing:
         For bulk loads, which would fill the memory. A tail that cannot be sealed, or
         that another process seals, keeps nobody.
         """
+        if not self._is_outrun:
+            return
         with self._changed:
-            self._changed.wait_for(
-                lambda: (
-                    not self._is_sealing
-                    or not self._exceeds(self._log.tail_size, _TIMES_FAR_TOO_LONG)
-                )
-            )
+            # The tail is short before its sealing has ended.
+            while not self._changed.wait_for(
+                lambda: not self._is_outrun, _SECONDS_BETWEEN_LOOKS
+            ):
+                pass
+        # The tail that was.
+        give_back_memory()
+
+    @property
+    def _is_outrun(self) -> bool:
+        return self._is_sealing and self._exceeds(
+            self._log.tail_size, _TIMES_FAR_TOO_LONG
+        )
 
     def stop(self) -> None:
         """End the thread, once it is done with what it is doing.
@@ -149,7 +159,11 @@ class BackgroundSealing:
         try:
             with self._noted_as_sealing():
                 self._evaluate()
-                made = self._log.seal(is_wanted=is_wanted, is_brief=is_brief)
+                # And after each segment: what it took is free, but not for its reader.
+                give_back_memory()
+                made = self._log.seal(
+                    lambda *_: give_back_memory(), is_wanted, is_brief=is_brief
+                )
             if made:
                 give_back_memory()
         except Exception as error:  # noqa: BLE001  # the top of the loop, which logs it
