@@ -105,6 +105,16 @@ class StoredCells(msgspec.Struct, Generic[CellsT], frozen=True, kw_only=True):
         }
         return {f"{form.prefix}_{name}": column for name, column in named.items()}
 
+    def at(self, rows: slice | np.ndarray) -> "StoredCells[CellsT]":
+        """Return the cells in some rows, ascending."""
+        return StoredCells(
+            form=self.form,
+            key=self.key[rows],
+            count=self.count[rows],
+            words=self.words[:, rows],
+            others=tuple(column[rows] for column in self.others),
+        )
+
     def pick(self, rows: slice | np.ndarray, key: np.ndarray) -> CellsT:
         """Return the cells in some rows, under other keys."""
         count = self.count[rows].astype(np.int64)

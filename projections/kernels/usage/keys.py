@@ -16,6 +16,8 @@ WINDOWED = np.uint64(1 << 63)
 HOURS = np.uint64((1 << HOUR_BITS) - 1)
 CUSTOMERS = np.uint64(((1 << CUSTOMER_BITS) - 1) << HOUR_BITS)
 
+_LARGE_GROUP = 16
+
 
 def meter_keys(
     codes: Sequence[int] | np.ndarray, is_windowed: Sequence[bool]
@@ -141,14 +143,17 @@ def groups(
 def added(column: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Add up each group of neighbours in a column (int64) whose sums have 64 bits.
 
-    Most groups are small, and to begin one takes `np.add.reduceat` as long as to add ten
-    numbers. A running sum that overflows wraps around, and the differences come out right.
+    To begin a group takes `np.add.reduceat` as long as to add ten numbers. Small groups
+    are differences of a running sum: it wraps around, and they come out right.
 
     Args:
         column: any numbers.
         starts: where each group starts, see `groups`.
     """
+    if len(starts) * _LARGE_GROUP < len(column):
+        large: np.ndarray = np.add.reduceat(column, starts)
+        return large
     running = np.cumsum(column)
-    sums: np.ndarray = running[np.append(starts[1:], len(column)) - 1]
-    sums[1:] -= running[starts[1:] - 1]
+    reached = running.take(np.append(starts[1:], len(column)) - 1)
+    sums: np.ndarray = np.diff(reached, prepend=0)
     return sums

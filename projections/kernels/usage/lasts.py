@@ -127,7 +127,7 @@ class Lasts(msgspec.Struct, frozen=True, kw_only=True):
     def with_key(self, key: np.ndarray) -> "Lasts":
         """Return the lasts under other keys."""
         return Lasts(
-            key=key.astype(np.uint64),
+            key=key.astype(np.uint64, copy=False),
             count=self.count,
             timestamp=self.timestamp,
             position=self.position,

@@ -103,7 +103,9 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
     def with_key(self, key: np.ndarray) -> "Totals":
         """Return the totals under other keys."""
-        return Totals(key=key.astype(np.uint64), count=self.count, limbs=self.limbs)
+        return Totals(
+            key=key.astype(np.uint64, copy=False), count=self.count, limbs=self.limbs
+        )
 
     def sum_units(self, at: int) -> int:
         """Return the sum of one total, in units of 10**-12."""

@@ -3,6 +3,8 @@
 Of all values only a sum can be null: one of more digits than the stored type.
 """
 
+from functools import lru_cache
+
 import numpy as np
 import pyarrow as pa
 
@@ -21,6 +23,8 @@ All pieces of a measure share the words that each of its rows repeats: where an 
 large, new memory takes longer than all that is computed.
 """
 
+# Some megabytes of words that are repeated.
+_MEASURES_KEPT = 8
 # Of an error, which has to be read.
 _NAMED = 10
 
@@ -67,9 +71,17 @@ def words_of(measure: Measure, rows: int) -> tuple[pa.Array, pa.Array]:
         measure: that all rows are of.
         rows: how many the measure has.
     """
-    longest = min(rows, PIECE_ROWS)
-    words = strings_of([measure.meter_id, measure.event_name])
-    meters, names = (pa.repeat(word, longest) for word in words)
+    words = measure.meter_id, measure.event_name
+    return _longest(words) if rows >= PIECE_ROWS else _repeated(words, rows)
+
+
+@lru_cache(_MEASURES_KEPT)
+def _longest(words: tuple[str, str]) -> tuple[pa.Array, pa.Array]:
+    return _repeated(words, PIECE_ROWS)
+
+
+def _repeated(words: tuple[str, str], rows: int) -> tuple[pa.Array, pa.Array]:
+    meters, names = (pa.repeat(word, rows) for word in strings_of(words))
     return meters, names
 
 

@@ -8,6 +8,7 @@ cancelled. Meters whose formula does not add up by the hour are re-aggregated.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial as bound
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from ledger.facts.meters import Formula
 from ledger.usage.columns import column_of
 from projections.kernels.usage.keys import HOURS, customers_of
 from projections.kernels.usage.lasts import Lasts
+from projections.kernels.usage.totals import Totals
 from projections.scans.reaggregation.answers import answer_schema, check_sums
 from projections.scans.reaggregation.jobs import (
     THREADS,
@@ -35,9 +37,10 @@ from projections.usage.everyone.answers import (
     partial_of_totals,
 )
 from projections.usage.everyone.slots import Slots, slots_of_cells, slots_of_windows
+from projections.usage.everyone.sources import WantedCells
 from projections.usage.everyone.windowed import (
+    CELLS_AT_A_TIME,
     AddedCells,
-    WantedCells,
     added_lasts,
     added_totals,
 )
@@ -113,7 +116,7 @@ def usage(
         combined = combine(_about(question, others), partials, threads=THREADS)
         answers |= _by_meter(combined)
     parts = [answers[meter_id] for meter_id in sorted(answers)]
-    answer = pa.concat_tables([answer_schema(question).empty_table(), *parts])
+    answer = _together(question, parts)
     if not question.skips_too_large:
         check_sums(answer)
     return answer
@@ -193,14 +196,19 @@ def _take_totals(
     view: UsageView,
     advance: ScanProgress,
 ) -> None:
-    every = added_totals(view, [each for _, each in measures], advance)
-    for (measure, wanted), added in zip(measures, every, strict=True):
-        slots = wanted.slots
-        if len(slots.cut):
-            found.partials.append(partial_of_totals(question, measure, slots, added))
+    def tell(at: int, added: AddedCells[Totals]) -> pa.Table:
+        measure, wanted = measures[at]
+        is_part = len(wanted.slots.cut) > 0
+        told = partial_of_totals if is_part else answer_of_totals
+        return told(question, measure, wanted.slots, added)
+
+    wanted_cells = [each for _, each in measures]
+    every = added_totals(view, wanted_cells, tell, advance, at_a_time=CELLS_AT_A_TIME)
+    for (measure, wanted), tables in zip(measures, every, strict=True):
+        if len(wanted.slots.cut):
+            found.partials.extend(tables)
         else:
-            answer = answer_of_totals(question, measure, slots, added)
-            found.answers[measure.meter_id] = answer
+            found.answers[measure.meter_id] = _together(question, tables)
 
 
 def _take_lasts(
@@ -210,18 +218,29 @@ def _take_lasts(
     view: UsageView,
     advance: ScanProgress,
 ) -> None:
-    every = added_lasts(view, [each for _, each in measures], advance)
+    def keep(_: int, added: AddedCells[Lasts]) -> AddedCells[Lasts]:
+        return added
+
+    wanted_cells = [each for _, each in measures]
+    every = added_lasts(view, wanted_cells, keep, advance, at_a_time=CELLS_AT_A_TIME)
     for (measure, wanted), added in zip(measures, every, strict=True):
-        slots = wanted.slots
-        if added.hidden:
-            found.readings.append(_reading_of_hidden(question, measure, added))
+        hiding = [each for each in added if len(each.hidden)]
+        if hiding:
+            found.readings.append(_reading_of_hidden(question, measure, hiding))
+        tell = bound(answer_of_lasts, question, measure, wanted.slots)
         if measure.is_preaggregated:
-            found.partials.append(candidates_of_lasts(question, measure, added))
-        elif len(slots.cut) or added.hidden:
-            found.partials.append(partial_of_lasts(question, measure, slots, added))
+            tell = bound(candidates_of_lasts, question, measure)
+        elif len(wanted.slots.cut) or hiding:
+            tell = bound(partial_of_lasts, question, measure, wanted.slots)
+        tables = list(map(tell, added))
+        if tell.func is answer_of_lasts:
+            found.answers[measure.meter_id] = _together(question, tables)
         else:
-            answer = answer_of_lasts(question, measure, slots, added)
-            found.answers[measure.meter_id] = answer
+            found.partials.extend(tables)
+
+
+def _together(question: Question, tables: Sequence[pa.Table]) -> pa.Table:
+    return pa.concat_tables([answer_schema(question).empty_table(), *tables])
 
 
 def _has_cells(measure: Measure) -> bool:
@@ -238,7 +257,7 @@ def _adds(measure: Measure) -> bool:
 
 
 def _reading_of_hidden(
-    question: Question, measure: Measure, added: AddedCells[Lasts]
+    question: Question, measure: Measure, hiding: Sequence[AddedCells[Lasts]]
 ) -> _EventReading:
     """Return what to read where the last event of a cell was cancelled.
 
@@ -247,10 +266,10 @@ def _reading_of_hidden(
     """
     length = measure.preaggregation_length if measure.is_preaggregated else HOUR
     customers: set[str] = set()
-    for words, keys in added.hidden:
-        codes = np.unique(customers_of(keys))
-        customers.update(words.take(column_of(codes)).to_pylist())
-    hours = np.unique(np.concatenate([keys & HOURS for _, keys in added.hidden]))
+    for each in hiding:
+        codes = np.unique(customers_of(each.hidden))
+        customers.update(each.customers.take(column_of(codes)).to_pylist())
+    hours = np.unique(np.concatenate([each.hidden & HOURS for each in hiding]))
     starts = hours.view(np.int64) * HOUR
     return _EventReading(
         question=replace(
