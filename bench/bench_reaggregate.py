@@ -21,7 +21,7 @@ EVENTS is how many there are: EVENTS=100000000 for the large one.
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -187,30 +187,42 @@ def test_daily_usage_on_dask(
     )
 
 
+class Asked:
+    """What is asked in a process that runs, and the last answer.
+
+    Those before it are gone, as they are where each is sent or written before the next
+    one is asked for: their memory is the next one's.
+    """
+
+    def __init__(self, ask: Callable[[], pa.Table]) -> None:
+        self._ask = ask
+        self._answers: list[pa.Table] = []
+
+    def timed(self) -> float:
+        """Ask, and return how many seconds the answer took."""
+        self._answers.clear()
+        started = time.perf_counter()
+        self._answers.append(self._ask())
+        return time.perf_counter() - started
+
+    def answer(self) -> pa.Table:
+        """Return the last answer, as `comparable` gives it."""
+        return comparable(self._answers[-1])
+
+
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """An answer in a process that runs, and how long it took."""
+class Turns:
+    """What is asked in turns, by contestant, and the seconds of the answers."""
 
-    seconds: float
-    table: pa.Table
-
-
-def timed(ask: Callable[[], pa.Table]) -> Answered:
-    """Ask, and time the answer."""
-    started = time.perf_counter()
-    table = ask()
-    return Answered(time.perf_counter() - started, table)
+    asked: dict[str, Asked]
+    race: Race[float]
 
 
-def in_turns(
-    ask: Callable[[], pa.Table], by_hand: Callable[[], pa.Table], rounds: int
-) -> Race[Answered]:
-    """Let the project and DuckDB answer in turns."""
-    contestants = {
-        PROJECT: partial(timed, ask),
-        DUCKDB_BY_HAND: partial(timed, by_hand),
-    }
-    return Race(contestants, rounds, attrgetter("seconds"), warmup_rounds=1)
+def in_turns(rounds: int, asks: Mapping[str, Callable[[], pa.Table]]) -> Turns:
+    """Let contestants answer in turns."""
+    asked = {name: Asked(ask) for name, ask in asks.items()}
+    contestants = {name: each.timed for name, each in asked.items()}
+    return Turns(asked, Race(contestants, rounds, float, warmup_rounds=1))
 
 
 ASKED: Final[dict[str, dict[str, Any]]] = {
@@ -225,7 +237,7 @@ ASKED: Final[dict[str, dict[str, Any]]] = {
 
 
 @pytest.fixture(scope="module")
-def answer_races(question: Question, size: Size) -> Iterator[dict[str, Race[Answered]]]:
+def answer_races(question: Question, size: Size) -> Iterator[dict[str, Turns]]:
     """The project and DuckDB in this process, in turns, by what is asked."""
     segments, events = question.store.segments, question.store.traffic.events
     position = events * 3 // 4
@@ -233,9 +245,13 @@ def answer_races(question: Question, size: Size) -> Iterator[dict[str, Race[Answ
     with question.store.connect() as engine, duckdb.connect() as connection:
         yield {
             name: in_turns(
-                partial(engine.reaggregate, **arguments),
-                partial(on_duckdb.answer, connection, segments, name, position),
                 ROUNDS.at(size),
+                {
+                    PROJECT: partial(engine.reaggregate, **arguments),
+                    DUCKDB_BY_HAND: partial(
+                        on_duckdb.answer, connection, segments, name, position
+                    ),
+                },
             )
             for name, arguments in asked.items()
         }
@@ -247,29 +263,29 @@ def answer_races(question: Question, size: Size) -> Iterator[dict[str, Race[Answ
 def test_answers_in_a_process_that_runs(
     benchmark: BenchmarkFixture,
     question: Question,
-    answer_races: dict[str, Race[Answered]],
+    answer_races: dict[str, Turns],
     asked: str,
     name: str,
 ) -> None:
     """Recompute the usage of all customers in a process that runs."""
     benchmark.group = REAGGREGATED[asked]
-    race = answer_races[asked]
+    turns = answer_races[asked]
 
-    best, *_ = race.report(benchmark, name)
+    best, *_ = turns.race.report(benchmark, name)
 
-    answer = comparable(best.table)
-    assert answer.equals(comparable(race.results[DUCKDB_BY_HAND][0].table))
+    answer = turns.asked[name].answer()
+    assert answer.equals(turns.asked[DUCKDB_BY_HAND].answer())
     record(
         benchmark,
         name,
         events=question.store.traffic.events,
         digest=digest_of(answer),
-        seconds=best.seconds,
+        seconds=best,
     )
 
 
 @pytest.fixture(scope="module")
-def usage_races(question: Question, size: Size) -> Iterator[dict[str, Race[Answered]]]:
+def usage_races(question: Question, size: Size) -> Iterator[dict[str, Turns]]:
     """The project and DuckDB in this process, in turns, by window."""
     segments = question.store.segments
     with question.store.connect() as engine, duckdb.connect() as connection:
@@ -282,7 +298,10 @@ def usage_races(question: Question, size: Size) -> Iterator[dict[str, Race[Answe
             "month": partial(engine.usage, window="month"),
         }
         yield {
-            window: in_turns(asked[window], by_hand[window], TURNS.at(size))
+            window: in_turns(
+                TURNS.at(size),
+                {PROJECT: asked[window], DUCKDB_BY_HAND: by_hand[window]},
+            )
             for window in WINDOWS
         }
 
@@ -293,7 +312,7 @@ def usage_races(question: Question, size: Size) -> Iterator[dict[str, Race[Answe
 def test_usage_of_everyone(
     benchmark: BenchmarkFixture,
     question: Question,
-    usage_races: dict[str, Race[Answered]],
+    usage_races: dict[str, Turns],
     window: str,
     name: str,
 ) -> None:
@@ -302,16 +321,18 @@ def test_usage_of_everyone(
     daily = question.expected
     expected = daily if window == "day" else by_month(daily)
 
-    best, *_ = usage_races[window].report(benchmark, name)
+    turns = usage_races[window]
 
-    answer = comparable(best.table)
+    best, *_ = turns.race.report(benchmark, name)
+
+    answer = turns.asked[name].answer()
     assert answer.equals(expected)
     record(
         benchmark,
         name,
         events=question.store.traffic.events,
         digest=digest_of(answer),
-        seconds=best.seconds,
+        seconds=best,
     )
 
 
@@ -329,27 +350,24 @@ def test_usage_costs_what_the_hours_cost(
             name: opened.enter_context(store.connect())
             for name, store in stores.items()
         }
-        race = Race(
+        turns = in_turns(
+            TURNS.at(size),
             {
-                name: partial(timed, partial(engine.usage, window="day"))
+                name: partial(engine.usage, window="day")
                 for name, engine in engines.items()
             },
-            TURNS.at(size),
-            attrgetter("seconds"),
-            warmup_rounds=1,
         )
 
-        best, *_ = race.report(benchmark, "large")
+        best, *_ = turns.race.report(benchmark, "large")
 
-    small = min(race.results["small"], key=attrgetter("seconds"))
-    for name, each in (("small", small), ("large", best)):
+    for name, each in turns.asked.items():
         by_hand = comparable(on_duckdb.daily_usage(stores[name].segments))
-        assert comparable(each.table).equals(by_hand)
+        assert each.answer().equals(by_hand)
     record(
         benchmark,
         PROJECT,
         events=stores["large"].traffic.events,
-        digest=digest_of(comparable(best.table)),
-        seconds=best.seconds,
-        growth=best.seconds / small.seconds,
+        digest=digest_of(turns.asked["large"].answer()),
+        seconds=best,
+        growth=best / min(turns.race.results["small"]),
     )
