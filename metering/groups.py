@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from metering.internals import Internals
     from metering.limits.limits import SpendLimits
     from metering.meters.meters import Meters
+    from metering.pools.pools import CreditPools
     from metering.prices.prices import Prices
     from metering.prices.products import Products
     from metering.schedules.schedules import CreditSchedules
@@ -118,6 +119,13 @@ class CallGroups(SpendingCalls):
         from metering.limits.limits import SpendLimits
 
         return SpendLimits(self._engine)
+
+    @cached_property
+    def credit_pools(self) -> "CreditPools":
+        """Credits that groups of customers share."""
+        from metering.pools.pools import CreditPools
+
+        return CreditPools(self._engine)
 
     @cached_property
     def credit_grants(self) -> "CreditGrants":

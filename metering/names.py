@@ -76,6 +76,8 @@ _NAMES: Final = {
         " StatusTransitions ValueSettings"
     ),
     "metering.opening": "connect",
+    "metering.pools.pools": "CreditPools",
+    "metering.pools.resources": "CreditPool CreditPoolBalance CreditPoolMember",
     "metering.prices.prices": "Prices",
     "metering.prices.product_requests": "MarketingFeatureParams",
     "metering.prices.products": "Products",

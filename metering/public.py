@@ -128,6 +128,8 @@ from metering.meters.resources import (
     ValueSettings,
 )
 from metering.opening import connect
+from metering.pools.pools import CreditPools
+from metering.pools.resources import CreditPool, CreditPoolBalance, CreditPoolMember
 from metering.prices.prices import Prices
 from metering.prices.product_requests import MarketingFeatureParams
 from metering.prices.products import Products
@@ -234,7 +236,8 @@ __all__ = [
     "CreditBalanceLimitParams", "CreditBalanceSummaries", "CreditBalanceSummary",
     "CreditBalanceThreshold", "CreditBalanceThresholdParams",
     "CreditBalanceTransaction", "CreditBalanceTransactions", "CreditFilterParams",
-    "CreditGrant", "CreditGrants", "CreditHold", "CreditHolds", "CreditSchedule",
+    "CreditGrant", "CreditGrants", "CreditHold", "CreditHolds", "CreditPool",
+    "CreditPoolBalance", "CreditPoolMember", "CreditPools", "CreditSchedule",
     "CreditSchedules", "CreditScope", "CreditScopeParams",
     "CreditTransactionCredit", "CreditTransactionDebit", "CreditsProgress",
     "CreditsReceipt", "CurrencyOption", "CurrencyOptionParams", "Customer",

@@ -20,6 +20,7 @@ from ledger.facts.credits.grants import (
 )
 from ledger.facts.credits.holds import CreditHoldLapsed, HoldFact
 from ledger.facts.credits.limits import LimitFact
+from ledger.facts.credits.pools import PoolFact
 from ledger.facts.credits.schedules import ScheduleFact
 from ledger.facts.credits.settlements import SettledInvoices
 from ledger.facts.customers import CustomerDeleted, CustomerFact, CustomerUpdated
@@ -98,6 +99,12 @@ def _hold_lapses() -> TableFold:
     return HOLD_LAPSES
 
 
+def _pools() -> TableFold:
+    from projections.pools.fold import POOL_FOLD
+
+    return POOL_FOLD
+
+
 def _products() -> TableFold:
     from projections.prices.tables import PRODUCT_FOLD
 
@@ -138,7 +145,7 @@ _RESOURCES = (
     FoldedResource(name="meter", version=2, kinds=get_args(MeterFact), load=_meters),
     FoldedResource(
         name="credit",
-        version=8,
+        version=9,
         kinds=(
             CreditGrantCreated,
             *get_args(GrantFact),
@@ -186,6 +193,9 @@ _RESOURCES = (
     ),
     FoldedResource(
         name="hold_lapse", version=1, kinds=(CreditHoldLapsed,), load=_hold_lapses
+    ),
+    FoldedResource(
+        name="credit_pool", version=1, kinds=get_args(PoolFact), load=_pools
     ),
     FoldedResource(
         name="product",

@@ -40,6 +40,13 @@ from ledger.facts.credits.limits import (
     SpendLimitCreated,
     SpendLimitUpdated,
 )
+from ledger.facts.credits.pools import (
+    CreditPoolArchived,
+    CreditPoolCreated,
+    CreditPoolMemberAdded,
+    CreditPoolMemberRemoved,
+    CreditPoolUpdated,
+)
 from ledger.facts.credits.schedules import (
     CreditScheduleCanceled,
     CreditScheduleCreated,
@@ -147,6 +154,11 @@ Fact = (
     | CreditSchedulePaused
     | CreditScheduleResumed
     | CreditScheduleCanceled
+    | CreditPoolCreated
+    | CreditPoolUpdated
+    | CreditPoolArchived
+    | CreditPoolMemberAdded
+    | CreditPoolMemberRemoved
 )
 
 Facts = tuple[Fact, ...] | SettledInvoices

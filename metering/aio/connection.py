@@ -20,6 +20,7 @@ from metering.aio.groups import (
     AsyncCreditBalanceTransactions,
     AsyncCreditGrants,
     AsyncCreditHolds,
+    AsyncCreditPools,
     AsyncCreditSchedules,
     AsyncCustomers,
     AsyncErrorReports,
@@ -98,6 +99,7 @@ class AsyncMetering(AsyncGroup[Metering]):
         self.credit_holds = AsyncCreditHolds(calls, m.credit_holds)
         self.spend_limits = AsyncSpendLimits(calls, m.spend_limits)
         self.credit_schedules = AsyncCreditSchedules(calls, m.credit_schedules)
+        self.credit_pools = AsyncCreditPools(calls, m.credit_pools)
         self.credits = AsyncCreditApplications(calls, m.credits)
         self.credit_balance_summary = AsyncCreditBalanceSummaries(
             calls, m.credit_balance_summary

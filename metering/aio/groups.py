@@ -19,6 +19,7 @@ from metering.customers.customers import Customers
 from metering.holds.holds import CreditHolds
 from metering.limits.limits import SpendLimits
 from metering.meters.meters import Meters
+from metering.pools.pools import CreditPools
 from metering.prices.prices import Prices
 from metering.prices.products import Products
 from metering.schedules.schedules import CreditSchedules
@@ -188,6 +189,20 @@ class AsyncSpendLimits(AsyncGroup[SpendLimits]):
     cancel = awaited(SpendLimits.cancel)
     retrieve = awaited(SpendLimits.retrieve)
     list = listed(SpendLimits.list)
+
+
+class AsyncCreditPools(AsyncGroup[CreditPools]):
+    """`metering.CreditPools`, awaited."""
+
+    create = awaited(CreditPools.create)
+    update = awaited(CreditPools.update)
+    archive = awaited(CreditPools.archive)
+    retrieve = awaited(CreditPools.retrieve)
+    list = listed(CreditPools.list)
+    add_member = awaited(CreditPools.add_member)
+    remove_member = awaited(CreditPools.remove_member)
+    list_members = listed(CreditPools.list_members)
+    balance = awaited(CreditPools.balance)
 
 
 class AsyncCreditGrants(AsyncGroup[CreditGrants]):

@@ -1,6 +1,5 @@
 """Applying credits to invoices, and giving them back. Decides what an invoice draws."""
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace as renamed
@@ -29,9 +28,10 @@ from metering.credits.settlement.reinstatements import reinstate_invoices
 from metering.credits.settlement.run import preview_billing, run_billing
 from metering.credits.transactions import transaction_resource
 from metering.store.engine import Engine, everybody
+from projections.credits.pools.drawn_anew import drawable_anew
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.burn_down import burn_down
-from projections.kernels.credits.grants import Application, Grant, applied, drawn
+from projections.kernels.credits.grants import Application, Grant, applied
 from projections.kernels.credits.timeline import (
     CreditTransaction,
     applied_transactions,
@@ -58,8 +58,9 @@ class CreditApplications:
         """Draw down the credits of a customer for an invoice.
 
         The lines draw in their order, each from the grants that are eligible for it, in
-        order of priority, expiry, category, effective time and creation. Applying an
-        invoice again answers the same and draws nothing.
+        order of priority, expiry, category, effective time and creation; from those of
+        the pools that the customer is a member of now, within its cap, behind all of its
+        own. Applying an invoice again answers the same and draws nothing.
 
         A grant is eligible that is effective and not expired both at `period_end` and at
         the instant of this call. So what an invoice draws depends on when it is applied:
@@ -121,6 +122,8 @@ class CreditApplications:
         replace: bool = False,
     ) -> CreditsReceipt:
         """Settle the invoices of a billing run, as if applied one by one in order.
+
+        They draw from customers' own credits alone, and leave those of pools to `apply`.
 
         The rows of an invoice may lie anywhere. Invoices are settled in the order of
         their first rows, and their lines draw in the order of theirs. An invoice that
@@ -279,16 +282,7 @@ def _facts(
     if is_settled(known, invoice, seen.log_time(), replace=replace):
         return []
     check_is_no_statement(_statements(seen, invoice.id), invoice.id)
-    given_back = drawn(known.draws)
-    grants_then = {
-        each.position: each for each in seen.spendable_of(invoice.customer, now)
-    }
-    for each in seen.holds.with_held([*seen.grants_drawn(known).values()], now):
-        grants_then[each.position] = each
-    grants = [
-        dataclasses.replace(each, applied=each.applied - given_back.get(at, 0))
-        for at, each in grants_then.items()
-    ]
+    grants = drawable_anew(seen, known, now)
     return [CreditsReinstated(invoice=invoice.id), _settled(invoice, grants, now)]
 
 

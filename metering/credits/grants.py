@@ -4,7 +4,7 @@ Whether a grant is pending, usable, used up, expired or voided is stored nowhere
 follows from the grant, from what was applied of it, and from the instant.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -20,9 +20,11 @@ from metering.arguments.clock import at_microseconds, at_or_none
 from metering.arguments.currencies import check_amount
 from metering.arguments.ids import found_by_id
 from metering.arguments.metadata import merge_metadata
-from metering.arguments.pages import LIMIT, ListObject, listed, page_of
+from metering.arguments.pages import LIMIT, ListObject, PageRequest, listed, page_of
+from metering.arguments.refusals import exclusive
 from metering.arguments.schema import checked
 from metering.arguments.times import Time, instant
+from metering.credits.pooling import check_currency_of_caps, open_pool, pool_of
 from metering.credits.requests import (
     ApplicabilityConfigParams,
     CategoryName,
@@ -30,13 +32,17 @@ from metering.credits.requests import (
     CreditGrantCreate,
     CreditGrantList,
     CreditGrantUpdate,
+    PoolGrantCreate,
+    PoolGrantList,
 )
 from metering.credits.resources import CreditGrant, monetary
 from metering.credits.scopes import applicability_of, prices_of
 from metering.errors import InvalidRequestError
 from metering.store.engine import Engine, everybody
+from projections.credits.pools.grants import PoolGrants
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.grants import Grant
+from projections.rows import Page
 
 
 class CreditGrants:
@@ -48,7 +54,8 @@ class CreditGrants:
     def create(  # noqa: PLR0913  # the attributes of a grant have names
         self,
         *,
-        customer: str,
+        customer: str | None = None,
+        pool: str | None = None,
         amount: CreditAmountParams,
         applicability_config: ApplicabilityConfigParams,
         category: CategoryName = "paid",
@@ -58,10 +65,12 @@ class CreditGrants:
         expires_at: Time | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> CreditGrant:
-        """Grant credits to a customer.
+        """Grant credits to a customer, or to a pool.
 
         Args:
             customer: any string of 1 to 500 characters.
+            pool: id of a pool, in place of a customer: its members share the credits,
+                and draw them behind all of their own; see `CreditPools`.
             amount: ``{"type": "monetary", "monetary": {"currency": "usd", "value":
                 1000}}``, in minor units of the currency.
             applicability_config: ``{"scope": {"price_type": "metered"}}`` for every
@@ -75,12 +84,17 @@ class CreditGrants:
             metadata: up to 50 strings of the caller's own.
 
         Raises:
+            ResourceMissingError: there is no such pool.
             InvalidRequestError: an argument is malformed, the expiry is not after the
-                effective time and now, or the customer has too many unused grants.
+                effective time and now, the customer or pool has too many unused grants,
+                or the pool is archived or caps its members in another currency.
         """
+        if pool is not None and customer is not None:
+            raise exclusive("customer", "customer", "pool")
+        owner = {"customer": customer} if pool is None else {"pool": pool}
         asked = checked(
-            CreditGrantCreate,
-            customer=customer,
+            CreditGrantCreate if pool is None else PoolGrantCreate,
+            **owner,
             amount=amount,
             applicability_config=applicability_config,
             category=category,
@@ -95,7 +109,8 @@ class CreditGrants:
         scope = asked.applicability_config["scope"]
         wanted = CreditGrantCreated(
             grant_id=self._engine.new_id("credgr"),
-            customer=asked.customer,
+            customer=customer or "",
+            pool=pool,
             amount=money["value"],
             currency=money["currency"],
             prices=prices_of(scope, "applicability_config[scope]"),
@@ -108,13 +123,11 @@ class CreditGrants:
         )
         effective = _optional(effective_at, "effective_at")
 
-        with self._engine.writing_credits(lambda _: [wanted.customer]) as (
-            writing,
-            seen,
-        ):
+        owners = [] if wanted.pool else [wanted.customer]
+        with self._engine.writing_credits(lambda _: owners) as (writing, seen):
             start = writing.now if effective is None else effective
             _check_expiry(wanted.expires_at, start, writing.now)
-            self._check_count(seen.unused_count(wanted.customer, writing.now))
+            self._check_owner(seen, wanted, writing.now)
             writing.record([msgspec.structs.replace(wanted, effective_at=start)])
         return self.retrieve(wanted.grant_id)
 
@@ -223,22 +236,37 @@ class CreditGrants:
         self,
         customer: str | None = None,
         *,
+        pool: str | None = None,
         limit: int = LIMIT,
         starting_after: str | None = None,
         ending_before: str | None = None,
     ) -> ListObject[CreditGrant]:
-        """Return grants, of one customer or of all, newest first.
+        """Return grants, of one customer or pool or of all, newest first.
 
         Args:
-            customer: whose grants; None is every customer.
+            customer: whose grants; None is every customer and every pool.
+            pool: id of the pool that they belong to, in place of a customer.
             limit: 1 to 100.
             starting_after: id of the grant before the first one to list.
             ending_before: id of the grant behind the last one to list.
 
         Raises:
-            ResourceMissingError: a cursor is the id of no grant.
+            ResourceMissingError: a cursor is the id of no grant, or there is no such
+                pool.
             InvalidRequestError: an argument is malformed, or both cursors are given.
         """
+        if pool is not None:
+            if customer is not None:
+                raise exclusive("customer", "customer", "pool")
+            return self._page_of_pool(
+                checked(
+                    PoolGrantList,
+                    pool=pool,
+                    limit=limit,
+                    starting_after=starting_after,
+                    ending_before=ending_before,
+                )
+            )
         return self._page(
             checked(
                 CreditGrantList,
@@ -251,26 +279,47 @@ class CreditGrants:
 
     def _page(self, asked: CreditGrantList) -> ListObject[CreditGrant]:
         with self._engine.credits() as (seen, _):
-            page = page_of(asked, lambda each, at: grant_of(seen, each, at).position)
-            found = seen.page_of_grants(asked.customer, page)
-        livemode = self._engine.settings.livemode
-        grants = [grant_resource(each, livemode=livemode) for each in found]
-        return listed(asked, grants, self._page)
+            found = seen.page_of_grants(asked.customer, _rows_of(seen, asked))
+        return listed(asked, self._resources(found), self._page)
 
-    def _check_count(self, unused: int) -> None:
+    def _page_of_pool(self, asked: PoolGrantList) -> ListObject[CreditGrant]:
+        with self._engine.credits() as (seen, _):
+            pool = pool_of(seen, asked.pool, "pool")
+            found = PoolGrants(seen, pool.pool_id).page(_rows_of(seen, asked))
+        return listed(asked, self._resources(found), self._page_of_pool)
+
+    def _resources(self, found: Sequence[Grant]) -> Sequence[CreditGrant]:
+        livemode = self._engine.settings.livemode
+        return [grant_resource(each, livemode=livemode) for each in found]
+
+    def _check_owner(
+        self, seen: CreditQueries, wanted: CreditGrantCreated, now: int
+    ) -> None:
+        """Check that a customer or a pool can have one more grant."""
+        if wanted.pool is None:
+            owner, unused = "customer", seen.unused_count(wanted.customer, now)
+        else:
+            pool = open_pool(seen, wanted.pool, "pool")
+            param = "amount[monetary][currency]"
+            check_currency_of_caps(seen, pool, wanted.currency, param)
+            owner, unused = "pool", PoolGrants(seen, pool.pool_id).unused_count(now)
         most = self._engine.settings.credit_grants_max
         if unused >= most:
             raise InvalidRequestError(
-                f"The customer has {unused} unused credit grants; must be at most"
+                f"The {owner} has {unused} unused credit grants; must be at most"
                 f" {most}, so void or expire one first",
                 code="credit_grant_limit_reached",
-                param="customer",
+                param=owner,
             )
 
 
 def grant_of(seen: CreditQueries, grant_id: object, param: str = "id") -> Grant:
     """Return a grant by its id, or refuse the parameter that holds it."""
     return found_by_id(seen.grant, grant_id, "credit grant", param)
+
+
+def _rows_of(seen: CreditQueries, asked: PageRequest) -> Page:
+    return page_of(asked, lambda each, at: grant_of(seen, each, at).position)
 
 
 def grant_resource(grant: Grant, *, livemode: bool) -> CreditGrant:
@@ -283,12 +332,13 @@ def grant_resource(grant: Grant, *, livemode: bool) -> CreditGrant:
         category=grant.category.value,
         created=at_microseconds(grant.created),
         updated=at_microseconds(grant.updated),
-        customer=grant.customer,
+        customer=grant.customer or None,
         effective_at=at_microseconds(grant.effective_at),
         expires_at=at_or_none(grant.expires_at),
         livemode=livemode,
         metadata=dict(grant.metadata),
         name=grant.name,
+        pool=grant.pool,
         priority=grant.priority,
         schedule=None if origin is None else origin.schedule_id,
         schedule_period=None if origin is None else origin.period,

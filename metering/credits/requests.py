@@ -105,11 +105,10 @@ class InvoiceLineParams(TypedDict):
     price: NotRequired[OthersId | None]
 
 
-class CreditGrantCreate(msgspec.Struct, frozen=True, kw_only=True):
-    """What credits are granted with.
+class CreditTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What is granted, whoever may use it.
 
     Attributes:
-        customer: whose credits.
         amount: how much is granted.
         applicability_config: what it can be used for.
         category: whether the customer paid for them; promotional credits are used
@@ -121,7 +120,6 @@ class CreditGrantCreate(msgspec.Struct, frozen=True, kw_only=True):
         metadata: pairs of your own.
     """
 
-    customer: CustomerId
     amount: CreditAmountParams
     applicability_config: ApplicabilityConfigParams
     category: CategoryName = "paid"
@@ -130,6 +128,36 @@ class CreditGrantCreate(msgspec.Struct, frozen=True, kw_only=True):
     effective_at: Time | None = None
     expires_at: Time | None = None
     metadata: Metadata | UnsetType | None = UNSET
+
+
+class CreditGrantCreate(CreditTerms, frozen=True, kw_only=True):
+    """What credits are granted with.
+
+    Attributes:
+        customer: whose credits.
+    """
+
+    customer: CustomerId
+
+
+class PoolGrantCreate(CreditTerms, frozen=True, kw_only=True):
+    """What the members of a pool are granted.
+
+    Attributes:
+        pool: id of the pool.
+    """
+
+    pool: Id
+
+
+class PoolGrantList(PageRequest, frozen=True, kw_only=True):
+    """Which grants of a pool are listed.
+
+    Attributes:
+        pool: id of the pool.
+    """
+
+    pool: Id
 
 
 class CreditGrantUpdate(msgspec.Struct, frozen=True, kw_only=True):

@@ -58,10 +58,12 @@ class CreditGrant(ResourceObject, frozen=True, kw_only=True):
         schedule: id of the schedule that it fell due by; None where somebody made it.
         schedule_period: of the schedule, from 0, the one that begins at the anchor.
         schedule_rollover: whether it is what was left of the period before.
+        customer: None where they are a pool's.
+        pool: id of the pool whose members share them; None where they are a customer's.
     """
 
     absent_where_none: ClassVar[frozenset[str]] = frozenset(
-        {"schedule", "schedule_period", "schedule_rollover"}
+        {"pool", "schedule", "schedule_period", "schedule_rollover"}
     )
 
     id: str
@@ -71,13 +73,14 @@ class CreditGrant(ResourceObject, frozen=True, kw_only=True):
     category: CategoryName
     created: datetime
     updated: datetime
-    customer: str
+    customer: str | None
     customer_account: str | None = None
     effective_at: datetime | None
     expires_at: datetime | None
     livemode: bool
     metadata: dict[str, str]
     name: str | None
+    pool: str | None = None
     priority: int | None
     schedule: str | None = None
     schedule_period: int | None = None
@@ -116,7 +119,11 @@ class CreditBalanceTransaction(ResourceObject, frozen=True, kw_only=True):
         created: when it happened.
         effective_at: from when on the credits can be used, for credits granted; else
             when it happened.
+        pool: id of the pool that the grant belongs to; None where it is a customer's.
+        member: whose invoice or hold moved credits of the pool; None where none did.
     """
+
+    beyond_stripe: ClassVar[frozenset[str]] = frozenset({"pool", "member"})
 
     id: str
     object: Literal["billing.credit_balance_transaction"] = (
@@ -128,6 +135,8 @@ class CreditBalanceTransaction(ResourceObject, frozen=True, kw_only=True):
     debit: CreditTransactionDebit | None
     effective_at: datetime
     livemode: bool
+    member: str | None = None
+    pool: str | None = None
     test_clock: str | None = None
     type: Literal["credit", "debit"]
 

@@ -58,6 +58,10 @@ class CreditBalanceTransactions:
     ) -> ListObject[CreditBalanceTransaction]:
         """Return the transactions of a customer or of a grant, newest first.
 
+        Those of a customer are of its own grants, and what its invoices and holds moved
+        of the grants of pools: these name their `pool`, and are in no balance of the
+        customer.
+
         Args:
             customer: whose transactions.
             credit_grant: of which grant; with a customer, only if it is the customer's.
@@ -190,6 +194,8 @@ def transaction_resource(
         debit=None if kind.is_credit else _debit(transaction),
         effective_at=at_microseconds(grant.effective_at) if is_granted else created,
         livemode=livemode,
+        member=(transaction.customer or None) if grant.pool else None,
+        pool=grant.pool,
         type="credit" if kind.is_credit else "debit",
     )
 
@@ -229,11 +235,8 @@ def _line_item(transaction: CreditTransaction) -> InvoiceLineItem:
 
 def _is_listed(found: CreditTransaction, asked: CreditTransactionList) -> bool:
     """Whether a transaction is of the customer and of the grant that are asked for."""
-    grant = found.grant
-    return asked.customer in {None, grant.customer} and asked.credit_grant in {
-        None,
-        grant.grant_id,
-    }
+    is_of_customer = asked.customer in {None, found.customer}
+    return is_of_customer and asked.credit_grant in {None, found.grant.grant_id}
 
 
 def _anchored(

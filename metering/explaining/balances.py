@@ -19,6 +19,7 @@ from metering.credits.resources import (
 from metering.credits.transactions import transaction_resource
 from metering.errors import InvalidRequestError
 from metering.store.engine import Engine
+from projections.credits.pools.moved import grants_moved_by
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.timeline import transactions
 
@@ -113,14 +114,12 @@ def explained_balance(
     customer, livemode = summary.customer, engine.settings.livemode
     with engine.log.read() as connection:
         head, seen = read_head(connection), CreditQueries(connection)
-        grants, at = seen.grants_by_position(customer), microseconds(summary.at)
+        at = microseconds(summary.at)
+        applications = seen.applications_of(customer)
+        moves = seen.holds.moves_of(customer)
+        grants = grants_moved_by(seen, customer, applications, moves)
         grants.update(ahead_by_position(seen, customer, at))
-        found = transactions(
-            grants,
-            seen.applications_of(customer),
-            seen.holds.moves_of(customer),
-            at,
-        )
+        found = transactions(grants, applications, moves, at)
     made = BalanceExplanation(
         customer=customer,
         at=summary.at,

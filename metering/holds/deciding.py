@@ -1,7 +1,6 @@
 """What is decided about holds, in the database transaction that records it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ledger.facts.credits.grants import CreditsApplied, Draw, InvoiceLine
 from ledger.facts.credits.holds import (
@@ -55,10 +54,7 @@ def created(
     count, amounts = seen.holds.open_of(wanted.customer, now)
     if count >= OPEN_MAX:
         raise refusals.too_many(wanted.customer, OPEN_MAX)
-    grants = [
-        replace(grant, held=amounts[grant.position])
-        for grant in seen.live_of(wanted.customer, now)
-    ]
+    grants = seen.spendable_of(wanted.customer, now, amounts)
     draws = _draws(grants, wanted, wanted.amount, now)
     found = sum(draw.amount for draw in draws)
     if found < wanted.amount and not wanted.partial:

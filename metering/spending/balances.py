@@ -28,6 +28,7 @@ from metering.credits.scopes import prices_of
 from metering.errors import ResourceMissingError
 from metering.spending.burn_down import BurnDown, Burned
 from metering.store.engine import Engine
+from projections.credits.pools.moved import grants_moved_by
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.balances import (
     Balance,
@@ -68,7 +69,10 @@ class CreditBalanceSummaries:
         at: Time | None = None,
         include_unbilled_usage: bool = False,
     ) -> CreditBalanceSummary:
-        """Add up what is left of a customer's credits, by currency.
+        """Add up what is left of a customer's own credits, by currency.
+
+        What its pools have is nobody's alone, and in no balance of a member; see
+        `CreditPools.balance`.
 
         Args:
             customer: any; one without grants has no balances.
@@ -186,10 +190,10 @@ class CreditBalanceSummaries:
         span = InstantSpan(*span_of(start_time, end_time))
         with self._engine.credits([owner]) as (seen, _):
             chosen = _chosen(seen, owner, asked.filter)
-            grants = seen.grants_by_position(owner)
-            grants.update(ahead_by_position(seen, owner, span.end - 1))
             applications = seen.applications_of(owner)
             moves = seen.holds.moves_of(owner)
+            grants = grants_moved_by(seen, owner, applications, moves)
+            grants.update(ahead_by_position(seen, owner, span.end - 1))
         made = transactions(grants, applications, moves, span.end - 1)
         of_chosen = (each for each in made if chosen.has(each.grant))
         rows = running_balances(of_chosen, moves, span)
@@ -218,6 +222,8 @@ class _Chosen:
     has_scope: _HasScope | None = None
 
     def has(self, grant: Grant) -> bool:
+        if grant.pool is not None:
+            return False
         if self.grant is not None:
             return grant.position == self.grant.position
         return self.has_scope is None or self.has_scope(grant.prices)

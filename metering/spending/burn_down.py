@@ -8,7 +8,7 @@ what their previews say, current to the last event.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from ledger.facts.credits.grants import InvoiceLine
@@ -18,7 +18,7 @@ from metering.statements.plans import PlannedLine, StatementPlan
 from metering.statements.unbilled import UnbilledPlans, UnbilledQueries
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
-from projections.kernels.credits.burn_down import burn_down
+from projections.kernels.credits.burn_down import after_draws, burn_down
 from projections.kernels.credits.grants import Grant, drawn
 from projections.limits.queries import LimitQueries
 from projections.meters.catalog import Definitions
@@ -105,23 +105,21 @@ class Burned:
             statements: in their order.
             now: the present instant.
         """
-        left = {grant.position: grant for grant in grants}
+        left = list(grants)
         sums, uncovered = Counter[int](), Counter[str]()
         for each in statements:
             draws = burn_down(
-                left.values(),
+                left,
                 each.currency,
                 [InvoiceLine("", line.amount, line.price_id) for line in each.lines],
                 period_end=each.period_end,
                 now=now,
             )
-            for at, amount in drawn(draws).items():
-                grant = left[at]
-                left[at] = replace(grant, applied=grant.applied + amount)
-                sums[at] += amount
+            left = after_draws(left, draws)
+            sums.update(drawn(draws))
             due = sum(line.amount for line in each.lines)
             uncovered[each.currency] += due - sum(draw.amount for draw in draws)
-        return cls(grants=tuple(left.values()), drawn=sums, uncovered=uncovered)
+        return cls(grants=tuple(left), drawn=sums, uncovered=uncovered)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

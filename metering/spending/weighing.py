@@ -23,7 +23,7 @@ from metering.spending.burn_down import (
 )
 from metering.statements.lines import rated_amounts
 from metering.statements.plans import PlannedLine
-from projections.kernels.credits.burn_down import is_usable
+from projections.kernels.credits.burn_down import free_together, is_usable
 from projections.kernels.credits.grants import Grant
 from projections.kernels.meters import MeterDefinition
 from projections.kernels.prices import PriceDefinition
@@ -127,7 +127,7 @@ def weighed(
         currency=currency,
         amount=amount,
         uncovered=grown,
-        remaining=sum(grant.free for grant in usable),
+        remaining=free_together(usable),
         grants=without.grants,
         lines=[(line, statement.period_end) for statement, line in lines],
         limits=burn_down.weighed_limits(present, customer, added),

@@ -28,6 +28,7 @@ from ledger.facts.credits.holds import (
 from ledger.facts.union import Fact
 from ledger.reading import read_facts
 from projections.alerts.queries import AlertQueries
+from projections.credits.pools.moved import grants_moved
 from projections.credits.queries import CreditQueries
 from projections.credits.turns import next_turn, turning
 from projections.kernels.alerts.book import CreditWatch
@@ -216,13 +217,15 @@ def _falls(
 ) -> Iterator[_CreditCrossing]:
     """Yield where credits fell to thresholds in a span of instants, both inclusive."""
     named = {watch.alert.customer for watch in watches}
+    # What a pool has is no customer's.
+    customers = {*customers} - {""}
     wanted = sorted(each for each in customers if None in named or each in named)
     since, up_to = span
     for at in range(0, len(wanted), _CUSTOMERS_AT_A_TIME):
         portion = wanted[at : at + _CUSTOMERS_AT_A_TIME]
-        grants = credit.grants_of_many(portion)
         applications = credit.applications_of_many_since(portion, since - 1)
         moves = credit.holds.moves_since(portion, since - 1)
+        grants = grants_moved(credit, portion, applications, moves)
         for customer in portion:
             for step in steps(
                 grants.get(customer, ()),

@@ -31,6 +31,7 @@ from ledger.facts.credits.holds import (
 )
 from projections.credits.hold_fold import fold_holds
 from projections.credits.hold_tables import credit_hold, credit_hold_settlement
+from projections.credits.pools.use import fold_pool_use
 from projections.credits.reinstating import reinstate
 from projections.credits.schedule_tables import credit_schedule, fold_schedules
 from projections.credits.tables import (
@@ -45,6 +46,7 @@ from projections.credits.tables import (
     credit_movement,
 )
 from projections.kernels.credits.grants import changes, drawn, granted
+from projections.pools.tables import credit_pool_use
 from projections.schema import RecordedFact, TableFold
 
 
@@ -79,6 +81,7 @@ def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
         amounts.update(_settle(connection, settled))
         amounts.subtract(reinstate(connection, settled.undone))
     add_at_positions(connection, credit_grant_use.c.applied, amounts)
+    fold_pool_use(connection, facts)
 
 
 CREDITS = TableFold(
@@ -92,6 +95,7 @@ CREDITS = TableFold(
         credit_hold,
         credit_hold_settlement,
         credit_schedule,
+        credit_pool_use,
     ),
     fold=fold_credits,
 )

@@ -30,6 +30,7 @@ from projections.kernels.credits.holds import (
     held_moves,
     outliving,
 )
+from projections.pools.queries import PoolQueries
 from projections.rows import Page
 
 _hold, _settlement = credit_hold.c, credit_hold_settlement.c
@@ -183,7 +184,7 @@ class HoldQueries:
 
     def with_held(self, grants: Sequence[Grant], instant: int) -> list[Grant]:
         """Return grants with what holds keep of them at an instant that is not past."""
-        customers = sorted({grant.customer for grant in grants if grant.held})
+        customers = self._holders([grant for grant in grants if grant.held])
         if not customers:
             return list(grants)
         if len(customers) == 1:
@@ -194,8 +195,8 @@ class HoldQueries:
 
     def with_outliving(self, grants: Sequence[Grant]) -> list[Grant]:
         """Return grants with what of them did, or will, not expire at their end."""
-        customers = sorted(
-            {each.customer for each in grants if each.held and each.end is not None}
+        customers = self._holders(
+            [each for each in grants if each.held and each.end is not None]
         )
         if not customers:
             return list(grants)
@@ -207,6 +208,14 @@ class HoldQueries:
             replace(each, outliving=outliving(each, holds)) if each.held else each
             for each in grants
         ]
+
+    def _holders(self, grants: Sequence[Grant]) -> list[str]:
+        """Return the customers whose holds keep something of grants."""
+        customers = {grant.customer for grant in grants if grant.pool is None}
+        pools = {grant.pool for grant in grants if grant.pool is not None}
+        if pools:
+            customers |= PoolQueries(self.connection).holders(sorted(pools))
+        return sorted(customers)
 
     def _moves(self, holds: Sequence[Hold]) -> list[HeldMove]:
         settlements = self.settlements_of(holds)

@@ -1,6 +1,6 @@
 """Queries of credits, as one database transaction sees them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, case, func, or_, select
@@ -11,6 +11,7 @@ from ledger.database.rows import RowsByKey, decoded
 from ledger.entries import recording_instant
 from ledger.facts.instants import LogTime
 from projections.credits.applications import read_applications
+from projections.credits.drawable import drawable_grants
 from projections.credits.hold_queries import HoldQueries
 from projections.credits.tables import (
     GRANTS,
@@ -39,7 +40,6 @@ _GRANTS_AT = _GRANTS.where(
 _GRANTS_OF = _GRANTS.where(credit_grant.c.customer == bindparam("customer")).order_by(
     credit_grant.c.position
 )
-_SPENDABLE_OF = _GRANTS_OF.where(IS_LIVE, HAS_CREDIT)
 _LEFT = case((IS_LIVE, credit_grant_use.c.amount - credit_grant_use.c.applied), else_=0)
 _IS_EFFECTIVE = credit_grant.c.effective_at <= bindparam("instant")
 _SUMS_OF = (
@@ -176,19 +176,14 @@ class CreditQueries:
         """Return all grants of a customer, in the order of their creation."""
         return self._grants(_GRANTS_OF, {"customer": customer})
 
-    def grants_by_position(self, customer: str) -> RowsByKey[int, Grant]:
-        """Return all grants of a customer, by the position of their creation."""
-        return _by_position(self.grants_of(customer))
+    def spendable_of(
+        self, customer: str, instant: int, held: Mapping[int, int] | None = None
+    ) -> list[Grant]:
+        """Return the live grants that have credit left for a customer.
 
-    def spendable_of(self, customer: str, instant: int) -> list[Grant]:
-        """Return the live grants of a customer that have credit left."""
-        return self.holds.with_held(self.live_of(customer, instant), instant)
-
-    def live_of(self, customer: str, instant: int) -> list[Grant]:
-        """Return `spendable_of`, but count holds that time has ended as well."""
-        given = {"customer": customer, "instant": instant}
-        rows = self.connection.execute(_SPENDABLE_OF, given)
-        return [GRANTS.read(row) for row in rows]
+        Those of its pools are among them, with its share; see `drawable_grants`.
+        """
+        return drawable_grants(self.connection, customer, instant, held)
 
     def balances_of(self, customer: str, instant: int) -> dict[str, Balance]:
         """Return a customer's balances by currency, at an instant that is not past.
@@ -234,6 +229,8 @@ class CreditQueries:
             return found
         amounts = self.holds.held_of([customer], instant)
         for grant in self.grants_at(sorted(amounts)).values():
+            if grant.pool is not None:
+                continue
             scope = None if grant.prices is None else PRICES.encode(grant.prices)
             balance = Balance.taken_by_hold(grant, amounts[grant.position], instant)
             found.append((scope, grant.currency, balance))

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from ledger.database.bulk import add_at_positions, insert_columns
 from ledger.facts.credits.settlements import SettledInvoices
 from ledger.usage.arrow import compute as pc
+from projections.credits.pools.use import fold_pool_use_of_run
 from projections.credits.reinstating import reinstate
 from projections.credits.tables import (
     credit_application,
@@ -59,6 +60,7 @@ def fold_settled(
     for grant, amount in returned.items():
         drawn[grant] = drawn.get(grant, 0) - amount
     add_at_positions(connection, credit_grant_use.c.applied, drawn)
+    fold_pool_use_of_run(connection, first_position, facts)
 
 
 def _insert_blocks(

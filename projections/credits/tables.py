@@ -42,6 +42,7 @@ MAY_EXPIRE = text(
 )
 
 IS_VOIDED = text("voided_at IS NOT NULL")
+IS_POOLED = text("pool IS NOT NULL")
 IS_ENDED = text("expired_position IS NOT NULL AND voided_at IS NULL")
 IS_REINSTATED = text("reinstated_at IS NOT NULL")
 IS_HELD = text("reinstated_at IS NULL")
@@ -74,7 +75,10 @@ credit_grant = Table(
     Column("expired_position", BigInteger, nullable=True),
     Column("voided_at", BigInteger, nullable=True),
     Column("voided_position", BigInteger, nullable=True),
+    # Where it is not null, the customer is empty.
+    Column("pool", Text, nullable=True),
     Index("credit_grant_customer", "customer", "position"),
+    partial_index("credit_grant_pool", "pool", "position", where=IS_POOLED),
     Index("credit_grant_created", "customer", "created", "position"),
     partial_index(
         "credit_grant_voided",

@@ -47,6 +47,7 @@ from projections.kernels.credits.timeline import (
     late_transactions,
     reinstated_transactions,
 )
+from projections.pools.tables import credit_pool_use
 
 _application, _grant, _movement, _drawing = (
     credit_application.c,
@@ -94,11 +95,20 @@ _MOVED = Keyset(
 )
 
 _OF_HOLDS = select(credit_hold).where(credit_hold.c.customer == bindparam("customer"))
-_RETURNED = Keyset(
-    _OF_HOLDS.where(IS_LATE), (credit_hold.c.ended_at, credit_hold.c.ended_position)
+_OF_POOL = select(credit_hold).where(
+    credit_hold.c.customer.in_(
+        select(credit_pool_use.c.customer).where(
+            credit_pool_use.c.pool_id == bindparam("pool_id")
+        )
+    )
 )
-_LAPSED = Keyset(
-    _OF_HOLDS.where(IS_UNENDED), (credit_hold.c.expires_at, credit_hold.c.position)
+_ENDS = (credit_hold.c.ended_at, credit_hold.c.ended_position)
+_EXPIRES = (credit_hold.c.expires_at, credit_hold.c.position)
+_RETURNED, _RETURNED_TO_POOL = (
+    Keyset(each.where(IS_LATE), _ENDS) for each in (_OF_HOLDS, _OF_POOL)
+)
+_LAPSED, _LAPSED_OF_POOL = (
+    Keyset(each.where(IS_UNENDED), _EXPIRES) for each in (_OF_HOLDS, _OF_POOL)
 )
 
 _Ordered = Iterator[tuple[TransactionOrder, CreditTransaction | None]]
@@ -207,7 +217,11 @@ class TransactionReader:
         )
         given = {"grant_position": grant.position}
         moved = self._read(_MOVED, self._page.place, given, self._moved)
-        late = [] if grant.end is None else self._of_holds(grant.customer)
+        late = list[_Ordered]()
+        if grant.end is not None and grant.pool is not None:
+            late = self._of_pool(grant.pool)
+        elif grant.end is not None:
+            late = self._of_holds(grant.customer)
         of_it = (
             (each for each in source if each[1] and each[1].grant is grant)
             for source in (moved, *late)
@@ -220,6 +234,14 @@ class TransactionReader:
         return [
             self._read(_RETURNED, page.place, given, self._returned),
             self._read(_LAPSED, page.hold_expiry_place, given, self._returned),
+        ]
+
+    def _of_pool(self, pool_id: str) -> list[_Ordered]:
+        """Return what holds of all that ever had something of a pool returned too late."""
+        given, page = {"pool_id": pool_id}, self._page
+        return [
+            self._read(_RETURNED_TO_POOL, page.place, given, self._returned),
+            self._read(_LAPSED_OF_POOL, page.hold_expiry_place, given, self._returned),
         ]
 
     def _merged(self, *sources: _Ordered) -> list[CreditTransaction]:

@@ -19,7 +19,8 @@ PROMISED = """
     CreditApplications CreditBalance CreditBalanceLimit CreditBalanceLimitParams
     CreditBalanceSummaries CreditBalanceSummary CreditBalanceThreshold
     CreditBalanceThresholdParams CreditBalanceTransaction CreditBalanceTransactions
-    CreditFilterParams CreditGrant CreditGrants CreditHold CreditHolds CreditSchedule CreditSchedules
+    CreditFilterParams CreditGrant CreditGrants CreditHold CreditHolds
+    CreditPool CreditPoolBalance CreditPoolMember CreditPools CreditSchedule CreditSchedules
     CreditScope CreditScopeParams
     CreditTransactionCredit CreditTransactionDebit CreditsProgress CreditsReceipt
     CurrencyOption CurrencyOptionParams Customer CustomerAddress
@@ -127,11 +128,11 @@ PARAMETERS = {
     "statements.drift": "statement_id",
     "statements.run": "period_end customers since progress",
     "statements.to_table": "customer subscription start_time end_time status",
-    "credit_grants.create": "customer amount applicability_config category priority"
+    "credit_grants.create": "customer pool amount applicability_config category priority"
     " name effective_at expires_at metadata",
     "credit_grants.update": "grant_id expires_at metadata",
     "credit_grants.retrieve": "grant_id",
-    "credit_grants.list": "customer limit starting_after ending_before",
+    "credit_grants.list": "customer pool limit starting_after ending_before",
     "credit_grants.expire": "grant_id",
     "credit_grants.void": "grant_id",
     "credit_holds.create": "id customer amount price expires_at partial metadata",
@@ -140,6 +141,15 @@ PARAMETERS = {
     "credit_holds.release": "hold_id",
     "credit_holds.retrieve": "hold_id",
     "credit_holds.list": "customer status limit starting_after ending_before",
+    "credit_pools.create": "id name cap metadata",
+    "credit_pools.update": "pool_id name cap metadata",
+    "credit_pools.archive": "pool_id",
+    "credit_pools.retrieve": "pool_id",
+    "credit_pools.list": "limit starting_after ending_before",
+    "credit_pools.add_member": "pool_id customer cap",
+    "credit_pools.remove_member": "pool_id customer",
+    "credit_pools.list_members": "pool_id limit starting_after ending_before",
+    "credit_pools.balance": "pool_id customer credit_grant",
     "credits.apply": "invoice customer period_end lines replace",
     "credits.apply_many": "source progress replace",
     "credits.preview": "invoice customer period_end lines replace",

@@ -39,11 +39,15 @@ class CreditGrantCreated(
     tag_field="fact",
     tag="credit_grant.created",
 ):
-    """A customer was granted credits.
+    """A customer was granted credits, or a pool, whose members share them.
 
     They can be used from `effective_at` on and before `expires_at`, for the `prices`
     listed, or for every metered price where that is None. One with an `origin` counts as
     granted at `effective_at`, whenever it was recorded.
+
+    Attributes:
+        customer: empty where they are a pool's.
+        pool: id of the pool; None where they are a customer's.
     """
 
     grant_id: str
@@ -58,6 +62,7 @@ class CreditGrantCreated(
     expires_at: int | None
     metadata: dict[str, str]
     origin: GrantOrigin | None = None
+    pool: str | None = None
 
 
 class CreditGrantUpdated(

@@ -58,11 +58,15 @@ def grant_columns(
     now = m.now()
 
     def left(grant: metering.CreditGrant) -> int:
-        summary = m.credit_balance_summary.retrieve(
-            customer=grant.customer,
-            filter={"type": "credit_grant", "credit_grant": grant.id},
+        balances = (
+            m.credit_pools.balance(grant.pool, credit_grant=grant.id).balances
+            if grant.pool is not None
+            else m.credit_balance_summary.retrieve(
+                customer=grant.customer or "",
+                filter={"type": "credit_grant", "credit_grant": grant.id},
+            ).balances
         )
-        return sum(each.ledger_balance.monetary.value for each in summary.balances)
+        return sum(each.ledger_balance.monetary.value for each in balances)
 
     def amount(grant: metering.CreditGrant) -> str:
         return amount_text(grant.amount.monetary.value, _currency(grant))

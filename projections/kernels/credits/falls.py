@@ -61,7 +61,8 @@ def steps(
     """Yield the changes of a customer's available credits, in order.
 
     Args:
-        grants: of the customer, at the head of the log.
+        grants: of the customer, at the head of the log, and those of pools that it drew
+            from, which are not available to it alone.
         applications: of the customer; at least those recorded or reinstated at `since`
             or later.
         moves: of the customer's holds; at least of those that are open at `since` or
@@ -149,5 +150,7 @@ def _changes(
 
 def _is_available(grant: Grant, place: Occurrence) -> bool:
     """Whether what is left of a grant is available at a place."""
+    if grant.pool is not None:
+        return False
     created, effective, *ends = turns_of(grant)
     return max(created, effective) <= place < min(ends, default=Occurrence(2**63, 0))

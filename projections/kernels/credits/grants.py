@@ -23,6 +23,7 @@ from ledger.facts.credits.grants import (
     GrantOrigin,
     InvoiceLine,
 )
+from projections.kernels.credits.pools import PoolShare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,10 @@ class Grant:
         held: what holds keep of it that no fact ended. Those that time has ended count,
             unless it was read as of an instant.
         outliving: what of it, still held at its end, does not expire with it.
+        pool: id of the pool that it belongs to, whose members share it; None where it
+            is a customer's. The customer of a pool's grant is empty.
+        share: what the member that it was read for may take of its pool; None where it
+            was read for none.
     """
 
     position: int
@@ -65,6 +70,8 @@ class Grant:
     reinstated_late: int = 0
     held: int = 0
     outliving: int = 0
+    pool: str | None = None
+    share: PoolShare | None = None
 
     @property
     def remaining(self) -> int:

@@ -75,6 +75,11 @@ class CreditTransaction:
         return self.amount if self.kind.is_credit else -self.amount
 
     @property
+    def customer(self) -> str:
+        """Whose invoice or hold caused it, or whose grant it is; empty of a pool's."""
+        return (self.application or self.hold or self.grant).customer
+
+    @property
     def anchor(self) -> int:
         """Position of the application, the hold or the grant's creation, for its id."""
         return (self.application or self.hold or self.grant).position
@@ -202,7 +207,8 @@ def transactions(
     """Return all transactions of a customer up to an instant, in order.
 
     Args:
-        grants: of the customer, at the head of the log, by position.
+        grants: of the customer, at the head of the log, by position. Those of pools
+            that it drew from are among them, and have no transactions here.
         applications: of the customer.
         moves: of the customer's holds.
         up_to: inclusive; up to a future instant, only time is assumed to go on.
@@ -219,6 +225,7 @@ def transactions(
     made = [
         each
         for at, grant in grants.items()
+        if grant.pool is None
         for each in (
             *drawn[at],
             *grant_transactions(grant, _left(grant, drawn[at]) - held[at]),
@@ -226,7 +233,7 @@ def transactions(
         if each.instant <= up_to
     ]
     late = late_transactions(moves, grants)
-    made += [each for each in late if each.instant <= up_to]
+    made += [each for each in late if each.instant <= up_to and each.grant.pool is None]
     made.sort(key=lambda each: each.order)
     return made
 

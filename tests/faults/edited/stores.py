@@ -15,7 +15,7 @@ from tests.metering.alerts.test_alerts_on_spend import on_spend
 from tests.metering.holds.usual_holds import hold
 from tests.metering.limits.usual_limits import limit
 from tests.metering.schedules.usual_schedules import schedule
-from tests.metering.usual_credits import DAY, apply, grant, line, run
+from tests.metering.usual_credits import DAY, apply, grant, line, money, run
 from tests.metering.usual_prices import TIERS, create_price, metered
 from tests.metering.usual_usage import (
     NOW,
@@ -179,6 +179,21 @@ def _settle(store: metering.Metering) -> None:
     half: Any = {"type": "percent", "percent": 50}
     schedule(store, 5, interval="day", rollover=half, expires_after=9, priority=60)
     store.credit_schedules.pause(schedule(store, 7, "paused", customer="cus_3").id)
+    _share(store)
+
+
+def _share(store: metering.Metering) -> None:
+    """Let customers draw from pools, and hold something of one."""
+    for name in ("team", "crew"):
+        store.credit_pools.create(id=name, cap=money(50), metadata={"a": "1"})
+        grant(store, 90, customer=None, pool=name)
+    store.credit_pools.update("team", name="Team")
+    for customer in ("cus_8", "cus_9"):
+        store.credit_pools.add_member("team", customer=customer, cap=money(40))
+        apply(store, f"in_{customer}", line(20), customer=customer)
+        hold(store, 5, f"job_{customer}", customer=customer)
+    store.credit_pools.remove_member("team", customer="cus_9")
+    store.credit_pools.archive("crew")
 
 
 def _refuse(store: metering.Metering) -> None:

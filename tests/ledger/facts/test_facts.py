@@ -82,6 +82,7 @@ from ledger.facts.webhooks import (
 from ledger.usage.quantities import parse_quantity
 from tests.ledger.facts.written_holds import WRITTEN_HOLDS
 from tests.ledger.facts.written_limits import WRITTEN_LIMITS
+from tests.ledger.facts.written_pools import WRITTEN_POOLS
 from tests.ledger.facts.written_schedules import WRITTEN_SCHEDULES
 from tests.ledger.facts.written_subscriptions import WRITTEN_SUBSCRIPTIONS
 
@@ -474,6 +475,7 @@ WRITTEN: list[tuple[Fact, str]] = [
     *WRITTEN_HOLDS,
     *WRITTEN_LIMITS,
     *WRITTEN_SCHEDULES,
+    *WRITTEN_POOLS,
 ]
 
 

@@ -58,6 +58,8 @@ def usual_arguments(
         "prices": [made.id],
         "metadata": {"a": "b"},
     }
+    m.credit_pools.create(id="team", cap=money())
+    m.credit_pools.add_member("team", customer="cus_1")
     given: dict[str, Given] = {
         "alerts.create": alert,
         "api_keys.create": {"name": "a", "scopes": ["read"]},
@@ -73,6 +75,7 @@ def usual_arguments(
             "metadata": {"a": "b"},
         },
         "credit_holds.create": held,
+        "credit_pools.create": {"id": "team", "cap": money()},
         "credit_holds.settle_many": {"source": [{"hold": "job_1"}]},
         "credits.apply": invoice,
         "credits.apply_many": {"source": run({"period_end": m.now()})},
@@ -148,6 +151,7 @@ def usual_arguments(
         "key_id": m.api_keys.create(name="a").id,
         "limit_id": m.spend_limits.create(**limited).id,
         "meter_id": meter.id,
+        "pool_id": "team",
         "price_id": made.id,
         "product_id": made.product,
         "statement_id": "st_1",

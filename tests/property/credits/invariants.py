@@ -112,6 +112,7 @@ def remaining(
 ) -> int:
     """What the ledger has of a grant at an instant."""
     wanted = filter_of(Wanted(kind="grant", names=(grant.id,)))
+    assert grant.customer is not None
     summary = store.credit_balance_summary.retrieve(
         customer=grant.customer, filter=wanted, at=at
     )

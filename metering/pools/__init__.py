@@ -1,0 +1,1 @@
+"""Pools of credits: what a group of customers shares."""

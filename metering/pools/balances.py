@@ -1,0 +1,44 @@
+"""What is left of a pool now, and what of it a member could draw."""
+
+from metering.credits.grants import grant_of
+from metering.errors import ResourceMissingError
+from projections.credits.pools.grants import PoolGrants
+from projections.credits.queries import CreditQueries
+from projections.kernels.credits.balances import Balance, balances
+from projections.kernels.credits.burn_down import free_together, is_usable
+from projections.kernels.credits.grants import Grant
+
+
+def chosen_grants(
+    seen: CreditQueries, pool_id: str, grant_id: str | None, now: int
+) -> list[Grant]:
+    """Return all grants of a pool, or one of them, as of an instant that is not past."""
+    if grant_id is None:
+        grants = PoolGrants(seen, pool_id).all()
+    else:
+        grants = [grant_of(seen, grant_id, "credit_grant")]
+        if grants[0].pool != pool_id:
+            raise ResourceMissingError("credit grant", grant_id, param="credit_grant")
+    return seen.holds.with_held(grants, now)
+
+
+def pool_balances(grants: list[Grant], now: int) -> dict[str, Balance]:
+    """Add up grants of a pool, by currency."""
+    held = {each.position: each.held for each in grants}
+    return balances(grants, {}, held, now)
+
+
+def drawable_by(
+    seen: CreditQueries, customer: str, grants: list[Grant], now: int
+) -> dict[str, int]:
+    """Return what a customer could draw of grants of a pool now, by currency."""
+    wanted = {each.position for each in grants}
+    usable = [
+        each
+        for each in seen.spendable_of(customer, now)
+        if each.position in wanted and is_usable(each, period_end=now, now=now)
+    ]
+    return {
+        currency: free_together(each for each in usable if each.currency == currency)
+        for currency in sorted({each.currency for each in grants})
+    }

@@ -1,0 +1,1 @@
+"""What pools add to credits: who shares which grants, and who has what of them."""

@@ -1,0 +1,1 @@
+"""Pools of credits and their members, as of the last fact of the log."""

@@ -1,0 +1,1 @@
+"""Pools of credits: members, caps and what is drawn."""
