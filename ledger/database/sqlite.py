@@ -53,9 +53,9 @@ _BYTES_BETWEEN_CHECKPOINTS = 4 << 20
 _BYTES_OF_A_SMALL_COMMIT = 16 << 10
 # The next of such commits takes longer to prepare than the fold takes.
 _BYTES_OF_A_LARGE_COMMIT = 1 << 20
-# Facts fold into rows of tables, which a commit's body says nothing of. Many, since a
-# billing run changes a row for each invoice, and folding costs more than writing them.
-_ROWS_BETWEEN_CHECKPOINTS = 1 << 17
+# Facts fold into rows of tables, which a commit's body says nothing of. They count for
+# little: a billing run changes very many, and folding costs more than writing them.
+_BYTES_OF_A_ROW = 32
 
 # Of what was deleted, at most so many are given back in one turn: some milliseconds.
 _PAGES_AT_A_TIME = 256
@@ -108,7 +108,6 @@ class SQLiteDatabase:
         self._sealing_path = path.with_name(path.name + _SEALING_SUFFIX)
         self._synchronous = "2" if is_durable else "0"
         self._unfolded_bytes = 0
-        self._unfolded_rows = 0
         self._has_failed_to_fold = False
         self._folding: threading.Thread | None = None
         self._lock_timeout_seconds = settings.lock_timeout.total_seconds()
@@ -185,13 +184,10 @@ class SQLiteDatabase:
                 connection.rollback()
                 if driver.in_transaction:
                     driver.rollback()
-            self._unfolded_rows += driver.total_changes - rows_before
-            self._unfolded_bytes += body_bytes + _BYTES_OF_A_SMALL_COMMIT
-            if (
-                self._unfolded_bytes > _BYTES_BETWEEN_CHECKPOINTS
-                or self._unfolded_rows > _ROWS_BETWEEN_CHECKPOINTS
-            ):
-                is_large = body_bytes >= _BYTES_OF_A_LARGE_COMMIT
+            size = body_bytes + _BYTES_OF_A_ROW * (driver.total_changes - rows_before)
+            self._unfolded_bytes += size + _BYTES_OF_A_SMALL_COMMIT
+            if self._unfolded_bytes > _BYTES_BETWEEN_CHECKPOINTS:
+                is_large = size >= _BYTES_OF_A_LARGE_COMMIT
                 if not (is_large and self._begins_to_fold()):
                     self._checkpoint_after_commit(connection)
 
@@ -347,7 +343,7 @@ class SQLiteDatabase:
                 raise store_error(self.address, error, failed=failed) from error
             finally:
                 lock.rollback()
-        self._unfolded_bytes = self._unfolded_rows = 0
+        self._unfolded_bytes = 0
         self._has_failed_to_fold = False
 
     def _engine(self, *, begin: str | None, query_only: str) -> Engine:

@@ -22,7 +22,7 @@ from metering.arguments.arrow_types import (
 from metering.credits.settlement.gathering import are_together, invoices_of
 from metering.errors import SourceError
 
-_ROWS_AT_A_TIME = 50_000
+_ROWS_AT_A_TIME = 100_000
 _INVOICE = "invoice"
 _TEXTS = (_INVOICE, "customer", "line", "currency", "price")
 INVOICE_COLUMNS = (*_TEXTS, "period_end", "amount")
