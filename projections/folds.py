@@ -21,7 +21,7 @@ from ledger.facts.credits.grants import (
 from ledger.facts.credits.holds import CreditHoldLapsed, HoldFact
 from ledger.facts.credits.limits import LimitFact
 from ledger.facts.credits.pools import PoolFact
-from ledger.facts.credits.schedules import ScheduleFact
+from ledger.facts.credits.schedules import ScheduleChange, ScheduleFact
 from ledger.facts.credits.settlements import SettledInvoices
 from ledger.facts.customers import CustomerDeleted, CustomerFact, CustomerUpdated
 from ledger.facts.log_time import LogTimeCorrected
@@ -170,7 +170,7 @@ _RESOURCES = (
     ),
     FoldedResource(
         name="resource_change",
-        version=7,
+        version=8,
         kinds=(
             MeterUpdated,
             MeterDeactivated,
@@ -185,6 +185,7 @@ _RESOURCES = (
             CustomerUpdated,
             CustomerDeleted,
             *get_args(SubscriptionChange),
+            *get_args(ScheduleChange),
         ),
         load=_changes,
     ),

@@ -61,6 +61,10 @@ COMMANDS = {
         "commands.credits.credits:group",
         "Grant credits, and show what is left of them",
     ),
+    "schedules": (
+        "commands.schedules:group",
+        "Grant credits each period; change, pause and end",
+    ),
     "limits": ("commands.limits:group", "Limit what customers may spend"),
     "check": ("commands.credits.spending:check", "Check whether credits cover usage"),
     "spend": (

@@ -4,6 +4,7 @@ from metering.server.api.routes import Route
 from metering.server.extensions import (
     bulk,
     credit_holds,
+    credit_schedules,
     explanations,
     operations,
     reaggregation,
@@ -44,6 +45,7 @@ ROUTES: tuple[Route, ...] = (
     *spending.ROUTES,
     *extension_credits.ROUTES,
     *credit_holds.ROUTES,
+    *credit_schedules.ROUTES,
     *spend_limits.ROUTES,
     *extension_meter_events.ROUTES,
     *statements.ROUTES,

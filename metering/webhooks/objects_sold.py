@@ -1,5 +1,6 @@
 """What events about what is sold are about: each resource as it was at a position."""
 
+from ledger.facts.credits.schedules import ScheduleFact
 from ledger.facts.customers import CustomerFact
 from ledger.facts.prices import (
     PriceCreated,
@@ -12,6 +13,7 @@ from ledger.facts.statements import StatementFinalized, StatementVoided
 from ledger.facts.subscriptions import SubscriptionFact, SubscriptionTrialEnded
 from metering.customers.shown import customer_resource
 from metering.prices.shown import price_resource, product_resource
+from metering.schedules.shown import schedule_resource
 from metering.statements.shown import statement_resource
 from metering.subscriptions.resources import Subscription
 from metering.subscriptions.shown import subscription_resource
@@ -27,7 +29,8 @@ def object_sold(
 
     Args:
         past: resources as they were.
-        recorded: a fact about products, prices, customers, statements or subscriptions.
+        recorded: a fact about products, prices, customers, statements, subscriptions or
+            credit schedules.
         at: its own position, or the one before.
         livemode: what the resource says of itself.
     """
@@ -41,6 +44,9 @@ def object_sold(
         case StatementFinalized() | StatementVoided():
             statement = past.statement(fact.statement_id, at)
             return statement_resource(statement, livemode=livemode)
+        case _ if isinstance(fact, ScheduleFact):
+            schedule = past.schedule(fact.schedule_id, at, recorded)
+            return schedule_resource(schedule, livemode=livemode)
         case _ if isinstance(fact, CustomerFact):
             customer = past.customer(fact.customer_id, at)
             return customer_resource(customer, livemode=livemode)

@@ -17,6 +17,7 @@ from metering.holds.resources import CreditHold
 from metering.limits.resources import SpendLimitWarning
 from metering.meters.resources import Meter
 from metering.prices.resources import Price, Product
+from metering.schedules.resources import CreditSchedule
 from metering.statements.resources import Statement
 from metering.subscriptions.resources import Subscription
 from metering.webhooks.requests import EventType, SignatureName
@@ -30,6 +31,7 @@ EventObject = (
     | CreditBalanceTransaction
     | CreditGrant
     | CreditHold
+    | CreditSchedule
     | Customer
     | Meter
     | Price

@@ -29,6 +29,13 @@ from ledger.facts.credits.holds import (
     CreditHoldReleased,
     CreditHoldSettled,
 )
+from ledger.facts.credits.schedules import (
+    CreditScheduleCanceled,
+    CreditScheduleCreated,
+    CreditSchedulePaused,
+    CreditScheduleResumed,
+    CreditScheduleUpdated,
+)
 from ledger.facts.customers import (
     CustomerCreated,
     CustomerDeleted,
@@ -141,6 +148,17 @@ _RULES: dict[type[Fact], _EventRule] = {
     ),
     CreditHoldLapsed: _EventRule(
         "metering.credit_hold.expired", transactions=TransactionKind.RETURNED_LATE
+    ),
+    CreditScheduleCreated: _EventRule("metering.credit_schedule.created"),
+    CreditScheduleUpdated: _EventRule(
+        "metering.credit_schedule.updated", is_change=True
+    ),
+    CreditSchedulePaused: _EventRule("metering.credit_schedule.paused", is_change=True),
+    CreditScheduleResumed: _EventRule(
+        "metering.credit_schedule.resumed", is_change=True
+    ),
+    CreditScheduleCanceled: _EventRule(
+        "metering.credit_schedule.canceled", is_change=True
     ),
     ProductCreated: _EventRule("product.created"),
     ProductUpdated: _EventRule("product.updated", is_change=True),

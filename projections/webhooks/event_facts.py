@@ -36,6 +36,7 @@ from ledger.facts.credits.holds import (
     CreditHoldReleased,
     CreditHoldSettled,
 )
+from ledger.facts.credits.schedules import CreditScheduleCreated, ScheduleChange
 from ledger.facts.customers import (
     CustomerCreated,
     CustomerDeleted,
@@ -73,6 +74,7 @@ from projections.credits.hold_tables import (
     credit_hold,
     credit_hold_settlement,
 )
+from projections.credits.schedule_tables import credit_schedule
 from projections.credits.tables import (
     HAS_DRAWN,
     IS_INVOICED,
@@ -280,6 +282,9 @@ _SOURCES: dict[type[Fact], _FactSource] = {
     CreditHoldLapsed: _of_rows(
         hold_lapse, lambda row: CreditHoldLapsed(hold_id=row.hold_id)
     ),
+    CreditScheduleCreated: _of_commits(
+        CreditScheduleCreated, credit_schedule.c.position
+    ),
     UsageAlertTriggered: _of_rows(alert_trigger, USAGE_TRIGGERS.read, IS_NO_WARNING),
     SpendLimitWarned: _of_rows(alert_trigger, LIMIT_WARNINGS.read, IS_WARNING),
     CreditAlertTriggered: _of_rows(credit_alert_trigger, CREDIT_TRIGGERS.read),
@@ -299,6 +304,7 @@ _SOURCES: dict[type[Fact], _FactSource] = {
             CustomerUpdated,
             CustomerDeleted,
             *get_args(SubscriptionChange),
+            *get_args(ScheduleChange),
         )
     },
 }

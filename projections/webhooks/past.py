@@ -15,6 +15,7 @@ from ledger.entries import CommitKind
 from ledger.errors import LogDamagedError, StoreDamagedError
 from ledger.facts.alerts import AlertStatus, TransitionFact
 from ledger.facts.credits.grants import CreditGrantCreated, GrantFact
+from ledger.facts.credits.schedules import CreditScheduleCreated, ScheduleChange
 from ledger.facts.customers import CustomerCreated, CustomerUpdated
 from ledger.facts.instants import LogTime
 from ledger.facts.prices import (
@@ -30,6 +31,8 @@ from ledger.reading import decode_commit, facts_of, read_facts
 from projections.alerts.queries import AlertQueries
 from projections.alerts.tables import alert as alert_table
 from projections.credits.queries import CreditQueries
+from projections.credits.schedule_queries import ScheduleQueries
+from projections.credits.schedule_tables import credit_schedule
 from projections.credits.tables import (
     credit_grant,
 )
@@ -37,6 +40,12 @@ from projections.customers.queries import CustomerQueries
 from projections.customers.tables import customer as customer_table
 from projections.kernels.alerts.book import AlertDefinition, changed
 from projections.kernels.credits.grants import Grant, changes, granted
+from projections.kernels.credits.schedules import (
+    Schedule,
+    first_period,
+    schedule_changed,
+    schedule_created,
+)
 from projections.kernels.customers import (
     CustomerDefinition,
     customer_created,
@@ -249,6 +258,30 @@ class Past:
             elif isinstance(fact, SubscriptionChange):
                 found = subscription_changed(found, fact, recorded_at)
         return found
+
+    def schedule(self, schedule_id: str, at: int, seen_by: RecordedFact) -> Schedule:
+        """Return a credit schedule as it was after the entry at a position.
+
+        Args:
+            schedule_id: its id.
+            at: the position.
+            seen_by: the fact about it, before which all that was due was granted.
+        """
+        found = ScheduleQueries(self.connection).schedule(schedule_id)
+        if found is None:
+            raise missing_row(credit_schedule, schedule_id)
+        for position, recorded_at, fact in self._facts_about(
+            schedule_id, found.position, at
+        ):
+            if isinstance(fact, CreditScheduleCreated):
+                found = schedule_created(fact, position, recorded_at)
+            elif isinstance(fact, ScheduleChange):
+                found = schedule_changed(found, fact, recorded_at)
+        made, instant, fact = seen_by
+        if made == found.position:
+            return found
+        following = first_period(found.repetition, instant + 1)
+        return replace(found, next_period=max(found.next_period, following))
 
     def endpoint(self, endpoint: Endpoint, after: int, up_to: int) -> list[Endpoint]:
         """Return the states of an endpoint between two positions, in order.

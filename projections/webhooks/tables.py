@@ -33,6 +33,7 @@ from ledger.facts.credits.grants import (
     CreditGrantVoided,
 )
 from ledger.facts.credits.holds import CreditHoldLapsed
+from ledger.facts.credits.schedules import ScheduleChange
 from ledger.facts.customers import CustomerDeleted, CustomerUpdated
 from ledger.facts.meters import MeterDeactivated, MeterReactivated, MeterUpdated
 from ledger.facts.prices import PriceUpdated, ProductDeleted, ProductUpdated
@@ -226,6 +227,7 @@ _ID_NAMES = {
     StatementVoided: "statement_id",
     **dict.fromkeys((CustomerUpdated, CustomerDeleted), "customer_id"),
     **dict.fromkeys(get_args(SubscriptionChange), "subscription_id"),
+    **dict.fromkeys(get_args(ScheduleChange), "schedule_id"),
 }
 
 

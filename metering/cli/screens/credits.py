@@ -42,6 +42,7 @@ def grant_details(
             "usable for",
             ", ".join(each.id for each in prices) if prices else _EVERY_PRICE,
         ),
+        ("schedule", grant.schedule),
         ("effective", f"{_time(grant.effective_at)} UTC"),
         ("expires", f"{expires} UTC" if expires else "never"),
         ("created", f"{moment(grant.created)} UTC"),

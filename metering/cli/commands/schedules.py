@@ -1,0 +1,259 @@
+"""``metering schedules``: credits that customers are granted each period."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import UNSET
+
+import metering
+from metering.arguments.pages import LIMIT_MAX
+from metering.arguments.schema import field_at
+from metering.cli.options import (
+    FieldOption,
+    MetadataOption,
+    OnlyCustomerOption,
+    argument,
+    given_metadata,
+    option,
+)
+from metering.cli.resource import Done, Listing, Resource
+from metering.cli.screens.credits import money_of
+from metering.cli.screens.money import money_text, option_amount
+from metering.cli.screens.screen import Cell, Column
+from metering.cli.screens.text import second
+from metering.credits.requests import (
+    CategoryName,
+    CreditAmountParams,
+    CreditScopeParams,
+    MonetaryParams,
+)
+from metering.prices.requests import IntervalName
+from metering.schedules.requests import (
+    CreditScheduleCreate,
+    CreditScheduleUpdate,
+    RolloverName,
+    RolloverParams,
+)
+
+_ScheduleArgument = Annotated[str, argument("SCHEDULE", "Its id.")]
+_AMOUNT = "In whole units with a point: 10.00, or 1000 in JPY."
+_RolloverOption = Annotated[
+    RolloverName | None,
+    option(
+        "RULE",
+        "What becomes of what is left at a period's end: none, max_amount or percent"
+        " of it rolls over. It stays in its grant if left out.",
+    ),
+]
+_UpToOption = Annotated[
+    str | None, option("AMOUNT", "How much rolls over at most, for max_amount.")
+]
+_PercentOption = Annotated[
+    int | None, option("PERCENT", "How much of what is left rolls over, for percent.")
+]
+
+
+def _details(
+    _: metering.Metering, schedule: metering.CreditSchedule
+) -> list[tuple[str, Cell]]:
+    following = schedule.next_grant_at
+    return [
+        ("id", schedule.id),
+        ("customer", schedule.customer),
+        ("grants", f"{money_of(schedule.amount)} {_every(schedule)}"),
+        ("next", None if following is None else f"{second(following)} UTC"),
+        ("rolls over", _rolls_over(schedule)),
+        ("expires after", _life(schedule)),
+        ("name", schedule.name),
+        ("category", schedule.category),
+        ("priority", str(schedule.priority)),
+        ("anchor", f"{second(schedule.anchor)} UTC"),
+        ("status", schedule.status),
+        ("created", f"{second(schedule.created)} UTC"),
+    ]
+
+
+SCHEDULES = Resource(
+    details=_details,
+    argument=_ScheduleArgument,
+    calls=lambda m: m.credit_schedules,
+)
+
+
+@SCHEDULES.lists
+def schedules(
+    m: metering.Metering, *, customer: OnlyCustomerOption
+) -> Listing[metering.CreditSchedule]:
+    """List credit schedules, newest first; or create, change or end one."""
+    found = m.credit_schedules.list(customer, limit=LIMIT_MAX)
+    none = "No schedules; make one with schedules create."
+    return Listing(found.auto_paging_iter(), _columns, none=none)
+
+
+@SCHEDULES.command()
+def create(  # noqa: PLR0913  # a command's options are its arguments
+    m: metering.Metering,
+    *,
+    customer: Annotated[str, FieldOption(CreditScheduleCreate)],
+    amount: Annotated[str, option("AMOUNT", _AMOUNT)],
+    currency: Annotated[str, FieldOption(MonetaryParams, metavar="CODE")],
+    interval: Annotated[IntervalName, FieldOption(CreditScheduleCreate)] = "month",
+    interval_count: Annotated[int, FieldOption(CreditScheduleCreate, metavar="N")],
+    anchor: Annotated[datetime | None, FieldOption(CreditScheduleCreate)],
+    rollover: _RolloverOption = None,
+    rollover_up_to: _UpToOption = None,
+    rollover_percent: _PercentOption = None,
+    expires_after: Annotated[
+        int | None, FieldOption(CreditScheduleCreate, metavar="N")
+    ],
+    price: Annotated[
+        list[str] | None,
+        option(
+            "PRICE",
+            "Only for lines of this price; may be repeated. For every metered"
+            " price if left out.",
+        ),
+    ] = None,
+    category: Annotated[CategoryName, FieldOption(CreditScheduleCreate)],
+    priority: Annotated[int, FieldOption(CreditScheduleCreate, metavar="N")],
+    name: Annotated[str | None, FieldOption(CreditScheduleCreate)],
+    id: Annotated[str | None, FieldOption(CreditScheduleCreate)],  # noqa: A002  # what all resources call it
+    metadata: MetadataOption,
+) -> metering.CreditSchedule:
+    """Grant a customer credits each period, at its instant."""
+    scope: CreditScopeParams = {"price_type": "metered"}
+    if price:
+        scope = {"prices": [{"id": each} for each in price]}
+    return m.credit_schedules.create(
+        customer=customer,
+        amount=_amount(amount, currency, "--amount"),
+        applicability_config={"scope": scope},
+        interval=interval,
+        interval_count=interval_count,
+        anchor=anchor,
+        rollover=_rollover(rollover, rollover_up_to, rollover_percent, currency),
+        expires_after=expires_after,
+        category=category,
+        priority=priority,
+        name=name,
+        id=id,
+        metadata=given_metadata(metadata),
+    )
+
+
+@SCHEDULES.command()
+def update(  # noqa: PLR0913  # a command's options are its arguments
+    m: metering.Metering,
+    schedule: _ScheduleArgument,
+    *,
+    amount: Annotated[str | None, option("AMOUNT", _AMOUNT)] = None,
+    rollover: _RolloverOption = None,
+    rollover_up_to: _UpToOption = None,
+    rollover_percent: _PercentOption = None,
+    expires_after: Annotated[
+        int | None, FieldOption(CreditScheduleUpdate, metavar="N")
+    ],
+    priority: Annotated[int | None, FieldOption(CreditScheduleUpdate, metavar="N")],
+    name: Annotated[str | None, FieldOption(CreditScheduleUpdate)],
+    metadata: MetadataOption,
+) -> metering.CreditSchedule:
+    """Change what a schedule grants, from the next period on; the rest stays."""
+    currency = m.credit_schedules.retrieve(schedule).amount.monetary.currency
+    rule = _rollover(rollover, rollover_up_to, rollover_percent, currency)
+    return m.credit_schedules.update(
+        schedule,
+        amount=None if amount is None else _amount(amount, currency, "--amount"),
+        rollover=UNSET if rule is None else rule,
+        expires_after=UNSET if expires_after is None else expires_after,
+        priority=priority,
+        name=UNSET if name is None else name,
+        metadata=given_metadata(metadata) or UNSET,
+    )
+
+
+SCHEDULES.actions(
+    retrieve="Show a schedule, and when it grants next.",
+    pause="Grant nothing until the schedule is resumed.",
+    resume="Grant again, from the period that begins next.",
+)
+
+
+@SCHEDULES.command()
+def cancel(m: metering.Metering, schedule: _ScheduleArgument) -> Done:
+    """Grant nothing any more; what was granted stays."""
+    ended = m.credit_schedules.cancel(schedule)
+    of = f"{money_of(ended.amount)} {_every(ended)} for {ended.customer}"
+    return Done(ended, f"Canceled {ended.id}: {of}")
+
+
+def _columns(
+    _: Sequence[metering.CreditSchedule],
+) -> list[Column[metering.CreditSchedule]]:
+    return [
+        Column("customer", lambda each: each.customer),
+        Column("grants", lambda each: money_of(each.amount), is_number=True),
+        Column("", _every),
+        Column("rolls over", _rolls_over),
+        Column("status", lambda each: each.status),
+        Column("next (UTC)", _next),
+        Column("id", lambda each: each.id, is_whole=True),
+    ]
+
+
+def _every(schedule: metering.CreditSchedule) -> str:
+    if schedule.interval_count == 1:
+        return f"a {schedule.interval}"
+    return f"every {schedule.interval_count} {schedule.interval}s"
+
+
+def _rolls_over(schedule: metering.CreditSchedule) -> str:
+    rule = schedule.rollover
+    if rule is None:
+        return "it stays"
+    if rule.percent is not None:
+        return f"{rule.percent} %"
+    if rule.max_amount is not None:
+        currency = schedule.amount.monetary.currency
+        return f"up to {money_text(rule.max_amount, currency)}"
+    return "nothing"
+
+
+def _life(schedule: metering.CreditSchedule) -> str | None:
+    count = schedule.expires_after
+    if count is None:
+        return None
+    return f"{count} {schedule.interval}{'' if count == 1 else 's'}"
+
+
+def _next(schedule: metering.CreditSchedule) -> str:
+    following = schedule.next_grant_at
+    return "" if following is None else second(following)
+
+
+def _rollover(
+    rule: RolloverName | None, up_to: str | None, percent: int | None, currency: str
+) -> RolloverParams | None:
+    """Return what the three options say; the kind follows from a value alone."""
+    if rule is None and up_to is not None:
+        rule = "max_amount"
+    elif rule is None and percent is not None:
+        rule = "percent"
+    if rule is None:
+        return None
+    given: RolloverParams = {"type": rule, "percent": percent}
+    if up_to is not None:
+        amount = _amount(up_to, currency, "--rollover-up-to")
+        given["max_amount"] = amount["monetary"]["value"]
+    return given
+
+
+def _amount(amount: str, currency: str, name: str) -> CreditAmountParams:
+    within = field_at(MonetaryParams, "value").kind
+    value = option_amount(amount, currency, name, within)
+    return {"type": "monetary", "monetary": {"currency": currency, "value": value}}
+
+
+group = SCHEDULES.group
