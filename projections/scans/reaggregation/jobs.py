@@ -1,6 +1,6 @@
 """Jobs: a question cut into parts for any executor, here or elsewhere.
 
-A job scans one segment. It carries the question, the segment store and the segment's
+A job scans some segments. It carries the question, the segment store and the segments'
 cancellations, and returns a partial: events stay where they are. Its result does not
 depend on where, when or how often it runs.
 """
@@ -32,33 +32,41 @@ THREADS = os.cpu_count() or 1
 """How many threads work on one question."""
 
 
+# A fifth of a second of one worker: to hand out a job and fetch its partial takes some
+# milliseconds of the process that asks.
+_EVENTS_OF_A_JOB = 3_000_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentJob:
-    """One segment to scan.
+    """Segments to scan, neighbours in the log.
 
     Attributes:
         question: what is asked.
-        reader: reads the segment, wherever the job runs.
-        segment: the segment.
-        cancelled: positions of its events that do not count (int64, ascending).
+        reader: reads the segments, wherever the job runs.
+        segments: at least one.
+        cancelled: positions of their events that do not count (int64, ascending).
     """
 
     question: Question
     reader: SegmentReader
-    segment: Segment
+    segments: Sequence[Segment]
     cancelled: np.ndarray
+
+    @property
+    def rows(self) -> int:
+        """How many events the segments have."""
+        return sum(segment.rows for segment in self.segments)
 
 
 def run(job: SegmentJob) -> pa.Table:
     """Return the partial of a job, made by one thread: executors have many workers."""
-    events: ScannedEvents
-    file = job.reader.local_file(job.segment)
-    if file is not None:
-        events = [file]
-    else:
-        # A request takes long, whatever it asks for: one reads everything.
-        columns = dict.fromkeys([*columns_for(job.question), "position"])
-        events = job.reader.table(job.segment, list(columns))
+    # A request takes long, whatever it asks for: one reads everything.
+    columns = list(dict.fromkeys([*columns_for(job.question), "position"]))
+    events = (
+        job.reader.local_file(segment) or job.reader.table(segment, columns)
+        for segment in job.segments
+    )
     return partial(job.question, events, job.cancelled, threads=1)
 
 
@@ -150,22 +158,24 @@ def _elsewhere(
     executor: Executor,
     advance: Callable[[int], None],
 ) -> Iterator[pa.Table]:
+    # Where segments are fetched, each is in memory as a whole.
+    most = _EVENTS_OF_A_JOB if _are_local(segments, recorded) else 0
     jobs = [
         SegmentJob(
             question=question,
             reader=recorded.reader,
-            segment=segment,
-            cancelled=_within(recorded.cancelled, segment),
+            segments=together,
+            cancelled=_within(recorded.cancelled, together),
         )
-        for segment in segments
+        for together in _shared_out(segments, most)
     ]
     futures = [executor.submit(run, job) for job in jobs]
     # Dropped as they are used, so that not all partials are in memory.
     futures.reverse()
     try:
-        for segment in segments:
+        for job in jobs:
             yield futures.pop().result()
-            advance(segment.rows)
+            advance(job.rows)
     finally:
         for future in futures:
             future.cancel()
@@ -190,8 +200,19 @@ def segments_concerned(
     )
 
 
-def _within(cancelled: np.ndarray, segment: Segment) -> np.ndarray:
-    first, last = np.searchsorted(
-        cancelled, [segment.after, segment.up_to], side="right"
-    )
+def _shared_out(segments: Sequence[Segment], most: int) -> Iterator[Sequence[Segment]]:
+    """Yield neighbours, equally many or one more, of about so many events at most."""
+    rows = sum(segment.rows for segment in segments)
+    count = min(len(segments), -(-rows // max(most, 1)))
+    each, more = divmod(len(segments), max(count, 1))
+    start = 0
+    for at in range(count):
+        end = start + each + (at < more)
+        yield segments[start:end]
+        start = end
+
+
+def _within(cancelled: np.ndarray, segments: Sequence[Segment]) -> np.ndarray:
+    bounds = [segments[0].after, segments[-1].up_to]
+    first, last = np.searchsorted(cancelled, bounds, side="right")
     return cancelled[first:last]
