@@ -1,37 +1,16 @@
 """Queries: a question as DuckDB's SQL, over events or over partials.
 
 Events become cells: aggregates of some events of one measure, by customer, dimensions and
-window. A row of a partial is a cell and has those of these columns that its measure needs.
-Of cells of one key one is made, in any order: adding is exact, and no two events have
-one position.
-
-rank                of which measure it is: its event_name, which sorts by the meter's id
-customer
-dimension_0 …       null where an event lacks the key
-window_number       see `Question.stretches`
-content             what unique counts count
-event_count
-total               the sum; or, where that has too many digits, both of
-whole, part         its integer, and the rest
-value               the least, the greatest, or that of the last event
-moment              of the last event: its timestamp times 2**64, and its position
-
-Of a pre-aggregated measure a row is a candidate: the event with the greatest position of
-a customer and UTC window, which may still be unwanted.
-
-position, instant   of the event
-is_wanted           whether it lies in time and passes the filters
-number, content     what the formula works on
+window. A row of a partial is a cell; see `projections.scans.reaggregation.columns`. Of
+cells of one key one is made, in any order: adding is exact, and no two events have one
+position.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import pyarrow as pa
-
 from ledger.facts.meters import Formula
-from ledger.usage.columns import WORD
-from ledger.usage.quantities import QUANTITY
+from projections.scans.reaggregation.columns import content_of
 from projections.scans.reaggregation.expressions import (
     EXACT,
     NUMBER,
@@ -58,21 +37,6 @@ from projections.scans.reaggregation.sources import EventSource
 PARTIALS = "partials"
 """The table of the rows of all partials."""
 
-_WHOLE = pa.decimal128(38, 0)
-_NUMBERS = {
-    "window_number": pa.int64(),
-    "content": pa.string(),
-    "event_count": pa.int64(),
-    "total": QUANTITY,
-    "whole": _WHOLE,
-    "part": QUANTITY,
-    "value": QUANTITY,
-    "moment": _WHOLE,
-    "position": pa.int64(),
-    "instant": pa.int64(),
-    "is_wanted": pa.bool_(),
-    "number": QUANTITY,
-}
 _SPLIT_SUMS = [
     "sum(trunc(number)) AS whole",
     "sum(number - trunc(number)) AS part",
@@ -90,13 +54,6 @@ CASE
     ELSE carried
 END AS step"""
 _ADDED = "sum(event_count)::BIGINT AS event_count"
-
-
-def partial_schema(question: Question) -> pa.Schema:
-    """Return the columns that partials may have."""
-    words = ["customer", *dimension_columns(question.dimensions)]
-    strings = [(word, pa.string()) for word in words]
-    return pa.schema([("event_name", WORD), *strings, *_NUMBERS.items()])
 
 
 def partial_query(question: Question, source: EventSource, *, is_split: bool) -> str:
@@ -206,11 +163,7 @@ class _Shape:
 
     @property
     def _content(self) -> tuple[str, ...]:
-        """The column that the formula works on; a count of events needs none."""
-        measure = self.measure
-        if measure.payload_key is not None or measure.formula is Formula.UNIQUE_COUNT:
-            return ("content",)
-        return () if measure.formula is Formula.COUNT else ("number",)
+        return content_of(self.measure)
 
     @property
     def _has_content(self) -> Iterator[str]:

@@ -33,7 +33,6 @@ from projections.kernels.usage.totals import Totals
 from projections.scans.reaggregation.answers import (
     PIECE_ROWS,
     answer_schema,
-    decoded,
     instants,
     words_of,
 )
@@ -154,7 +153,7 @@ def _keys(
     is_first = column_of(np.zeros(len(codes), np.int32))
     return {
         "event_name": pa.DictionaryArray.from_arrays(is_first, name),
-        "customer": decoded(codes, words),
+        "customer": pa.DictionaryArray.from_arrays(codes, words),
     }
 
 
