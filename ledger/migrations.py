@@ -243,6 +243,8 @@ STEPS: tuple[Migration, ...] = (
     _keep,
     # Format 21 had no pools; a release of it would give a pool's grant to a customer.
     _keep,
+    # Format 22 had no holds given in usage; a release of it would forget what they were.
+    _keep,
 )
 """The step at index n leads from version n + 1 to version n + 2."""
 assert len(STEPS) + 1 == FORMAT_VERSION, "the last step leads to it"

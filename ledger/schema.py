@@ -16,7 +16,7 @@ from sqlalchemy import (
     select,
 )
 
-FORMAT_VERSION = 22
+FORMAT_VERSION = 23
 """The format that this release writes."""
 
 metadata = MetaData()

@@ -111,7 +111,7 @@ class CallGroups(SpendingCalls):
         """Credits that are reserved for work whose price is not known yet."""
         from metering.holds.holds import CreditHolds
 
-        return CreditHolds(self._engine)
+        return CreditHolds(self._engine, self._burn_down)
 
     @cached_property
     def spend_limits(self) -> "SpendLimits":

@@ -145,7 +145,7 @@ _RESOURCES = (
     FoldedResource(name="meter", version=2, kinds=get_args(MeterFact), load=_meters),
     FoldedResource(
         name="credit",
-        version=9,
+        version=10,
         kinds=(
             CreditGrantCreated,
             *get_args(GrantFact),

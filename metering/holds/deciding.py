@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from ledger.facts.credits.grants import CreditsApplied, Draw, InvoiceLine
 from ledger.facts.credits.holds import (
     CreditHoldCreated,
@@ -14,6 +16,7 @@ from metering.arguments.currencies import check_amount
 from metering.arguments.refusals import invalid
 from metering.holds import refusals
 from metering.holds.requests import CreditHoldSettle
+from metering.spending.weighing import Weighed
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.burn_down import burn_down
 from projections.kernels.credits.grants import Grant
@@ -35,7 +38,11 @@ OPEN_MAX = 100
 
 
 def created(
-    wanted: CreditHoldCreated, expires_at: int | None, seen: CreditQueries, now: int
+    wanted: CreditHoldCreated,
+    expires_at: int | None,
+    seen: CreditQueries,
+    now: int,
+    usage: Weighed | None = None,
 ) -> CreditHoldCreated:
     """Return the fact that makes a hold, with what it takes of grants.
 
@@ -44,6 +51,7 @@ def created(
         expires_at: as the caller gave it.
         seen: under the write lock.
         now: the instant of the commit.
+        usage: what it was given as. Of the grants, it takes what unbilled usage leaves.
 
     Raises:
         InvalidRequestError: it is refused.
@@ -54,24 +62,20 @@ def created(
     count, amounts = seen.holds.open_of(wanted.customer, now)
     if count >= OPEN_MAX:
         raise refusals.too_many(wanted.customer, OPEN_MAX)
-    grants = seen.spendable_of(wanted.customer, now, amounts)
-    draws = _draws(grants, wanted, wanted.amount, now)
+    param, is_covered, period_end = "amount", True, now
+    grants: Sequence[Grant]
+    if usage is None:
+        grants = seen.spendable_of(wanted.customer, now, amounts)
+    else:
+        param, is_covered, grants = "quantity", usage.uncovered <= 0, usage.grants
+        period_end = max(end for _, end in usage.lines)
+    draws = _draws(grants, wanted, wanted.amount, now, period_end)
     found = sum(draw.amount for draw in draws)
-    if found < wanted.amount and not wanted.partial:
+    if not (is_covered and found == wanted.amount) and not wanted.partial:
         raise refusals.insufficient(
-            wanted.customer, wanted.amount, found, wanted.currency
+            wanted.customer, wanted.amount, found, wanted.currency, param
         )
-    return CreditHoldCreated(
-        hold_id=wanted.hold_id,
-        customer=wanted.customer,
-        amount=wanted.amount,
-        currency=wanted.currency,
-        price=wanted.price,
-        partial=wanted.partial,
-        expires_at=end,
-        metadata=wanted.metadata,
-        parts=parts_of(draws),
-    )
+    return structs.replace(wanted, expires_at=end, parts=parts_of(draws))
 
 
 def check_same(known: Hold, wanted: CreditHoldCreated, expires_at: int | None) -> None:
@@ -81,10 +85,14 @@ def check_same(known: Hold, wanted: CreditHoldCreated, expires_at: int | None) -
         InvalidRequestError: it differs.
     """
     end = known.created + EXPIRES_AFTER if expires_at is None else expires_at
+    is_usage = known.usage is not None
+    money = (known.amount, known.currency) == (wanted.amount, wanted.currency)
     same = {
         "customer": known.customer == wanted.customer,
-        "amount": (known.amount, known.currency) == (wanted.amount, wanted.currency),
-        "price": known.price == wanted.price,
+        # What usage came to, and by which price, was decided then.
+        "amount": is_usage or money,
+        "usage": known.usage == wanted.usage,
+        "price": (is_usage and wanted.price is None) or known.price == wanted.price,
         "expires_at": known.expires_at == end,
         "partial": known.is_partial == wanted.partial,
         "metadata": known.metadata == wanted.metadata,
@@ -100,6 +108,8 @@ def check_settled_so(hold: Hold, known: Settlement, asked: CreditHoldSettle) -> 
     Raises:
         InvalidRequestError: it differs.
     """
+    if asked.quantity is not None and asked.quantity != known.quantity:
+        raise refusals.settled_otherwise(hold, known, "quantity")
     if asked.amount is not None and asked.amount != known.amount:
         raise refusals.settled_otherwise(hold, known, "amount")
     if asked.final != known.is_final:
@@ -137,7 +147,7 @@ def settled(
     beyond: tuple[HeldPart, ...] = ()
     if excess:
         grants = seen.spendable_of(hold.customer, now)
-        beyond = parts_of(_draws(grants, hold, excess, now))
+        beyond = parts_of(_draws(grants, hold, excess, now, now))
     # What is drawn of a grant is one draw, whether it was held or free.
     draws = parts_of(
         Draw(0, part.grant_position, part.amount) for part in (*drawn, *beyond)
@@ -150,6 +160,7 @@ def settled(
         final=asked.final,
         drawn=drawn,
         returned=rest if asked.final else (),
+        quantity=asked.quantity,
         application=CreditsApplied(
             invoice=invoice,
             customer=hold.customer,
@@ -183,14 +194,18 @@ def check_open(hold: Hold, now: int) -> None:
 
 
 def _draws(
-    grants: Sequence[Grant], wanted: CreditHoldCreated | Hold, amount: int, now: int
+    grants: Sequence[Grant],
+    wanted: CreditHoldCreated | Hold,
+    amount: int,
+    now: int,
+    period_end: int,
 ) -> tuple[Draw, ...]:
     """Return what an invoice of an amount would draw now of what is free of grants."""
     return burn_down(
         grants,
         wanted.currency,
         (InvoiceLine(wanted.hold_id, amount, wanted.price),),
-        period_end=now,
+        period_end=period_end,
         now=now,
     )
 

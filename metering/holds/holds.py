@@ -6,15 +6,14 @@ instant: nothing needs to run for it to expire.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 
 from ledger.appending.writing import Writing
 from ledger.facts.credits.grants import Draw
 from ledger.facts.credits.holds import CreditHoldCreated, HeldPart
-from metering.arguments.currencies import check_amount
 from metering.arguments.ids import found_by_id
-from metering.arguments.metadata import merge_metadata
 from metering.arguments.pages import LIMIT, ListObject, listed, page_of
-from metering.arguments.refusals import missing
+from metering.arguments.refusals import exclusive, missing
 from metering.arguments.schema import checked
 from metering.arguments.times import Time, instant
 from metering.credits.requests import CreditAmountParams
@@ -26,6 +25,7 @@ from metering.holds.deciding import (
     released,
     settled,
 )
+from metering.holds.rating import HoldRating, check_amount_or_usage, wanted_hold
 from metering.holds.requests import (
     CreditHoldCreate,
     CreditHoldList,
@@ -37,6 +37,7 @@ from metering.holds.resources import CreditHold
 from metering.holds.settling import SettlementsReceipt, settle_holds
 from metering.holds.shown import hold_resource
 from metering.limits.obeying import check_limits
+from metering.spending.burn_down import BurnDown
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.holds import (
@@ -53,8 +54,9 @@ from projections.kernels.credits.holds import settled as settlement_of
 class CreditHolds:
     """The holds of a store."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, burn_down: BurnDown) -> None:
         self._engine = engine
+        self._rating = HoldRating(engine, burn_down)
         self._grant_ids = _GrantIds()
 
     def create(  # noqa: PLR0913  # the attributes of a hold have names
@@ -62,7 +64,9 @@ class CreditHolds:
         *,
         id: str,  # noqa: A002  # what all resources call it
         customer: str,
-        amount: CreditAmountParams,
+        amount: CreditAmountParams | None = None,
+        meter: str | None = None,
+        quantity: Decimal | str | int | None = None,
         price: str | None = None,
         expires_at: Time | None = None,
         partial: bool = False,
@@ -81,8 +85,12 @@ class CreditHolds:
             customer: whose credits.
             amount: ``{"type": "monetary", "monetary": {"currency": "usd", "value":
                 800}}``, in minor units of the currency.
+            meter: id or event name of the meter of usage that is given in place of an
+                amount. It is rated, and refused, as `SpendingCalls.check` does, and takes
+                only what unbilled usage leaves.
+            quantity: of that usage, above 0.
             price: only credits usable for this price; None is those for every metered
-                price.
+                price. Of usage, the price that rates it where no subscription does.
             expires_at: what is left of the hold then goes back. In the future, and at
                 most 30 days; None is in 7 days.
             partial: whether to hold what there is, where it is less, perhaps nothing.
@@ -98,24 +106,15 @@ class CreditHolds:
             id=id,
             customer=customer,
             amount=amount,
+            meter=meter,
+            quantity=quantity,
             price=price,
             expires_at=expires_at,
             partial=partial,
             metadata=metadata,
         )
-        money = asked.amount["monetary"]
-        check_amount(money["value"], money["currency"], "amount[monetary][value]")
-        wanted = CreditHoldCreated(
-            hold_id=asked.id,
-            customer=asked.customer,
-            amount=money["value"],
-            currency=money["currency"],
-            price=asked.price,
-            partial=asked.partial,
-            expires_at=0,
-            metadata=merge_metadata({}, asked.metadata or None),
-            parts=(),
-        )
+        check_amount_or_usage(asked)
+        wanted = wanted_hold(asked)
         end = None if expires_at is None else instant(expires_at, "expires_at")
 
         with self._engine.writing_credits(lambda _: [asked.customer]) as (
@@ -123,8 +122,10 @@ class CreditHolds:
             seen,
         ):
             known = seen.holds.hold(wanted.hold_id)
+            wanted = self._rating.with_usage(writing, asked, wanted)
             if known is None:
-                fact = created(wanted, end, seen, writing.now)
+                wanted, usage = self._rating.rated(writing, wanted)
+                fact = created(wanted, end, seen, writing.now, usage)
                 self._check_limits(writing, fact, sum_of(fact.parts))
                 writing.record([fact])
                 parts = fact.parts
@@ -145,6 +146,7 @@ class CreditHolds:
         hold_id: str,
         *,
         amount: int | None = None,
+        quantity: Decimal | str | int | None = None,
         final: bool = True,
         overage: OverageName = "refuse",
         settlement: str | None = None,
@@ -160,6 +162,8 @@ class CreditHolds:
             hold_id: of the hold.
             amount: in minor units of the hold's currency; 0 draws nothing. None is all
                 that is held.
+            quantity: of usage, in place of the amount, of a hold that was given in
+                usage; it is rated as it was.
             final: whether the hold ends; if not, the rest stays held.
             overage: ``"refuse"`` more than is held, or ``"draw"`` what is beyond it from
                 what is free now. What no credits cover is `amount_uncovered`.
@@ -175,18 +179,22 @@ class CreditHolds:
         asked = checked(
             CreditHoldSettle,
             amount=amount,
+            quantity=quantity,
             final=final,
             overage=overage,
             settlement=settlement,
         )
         if not asked.final and asked.settlement is None:
             raise missing("settlement")
+        if asked.amount is not None and asked.quantity is not None:
+            raise exclusive("amount", "amount", "quantity")
 
         with self._engine.writing_credits(_owner_of(hold_id)) as (writing, seen):
             hold = hold_of(seen, hold_id)
             its = seen.holds.settlement(hold, asked.settlement or "")
             fact, made = None, list[Settlement]()
             if its is None:
+                asked = self._rating.settlement(writing, hold, asked)
                 fact = settled(hold, asked, seen, writing.now)
                 beyond = sum_of(fact.application.draws) - sum_of(fact.drawn)
                 if beyond:

@@ -28,14 +28,14 @@ def named_as_invoice(hold_id: str) -> InvalidRequestError:
 
 
 def insufficient(
-    customer: str, asked: int, found: int, currency: str
+    customer: str, asked: int, found: int, currency: str, param: str = "amount"
 ) -> InvalidRequestError:
     """Return the refusal of a hold of more than there is."""
     return InvalidRequestError(
         f"Customer {customer} has {found} {currency} of credits that can be held now, and"
         f" {asked} were asked for; hold less, or what there is with partial",
         code="insufficient_credits",
-        param="amount",
+        param=param,
     )
 
 
@@ -67,6 +67,8 @@ def settled_otherwise(hold: Hold, known: Settlement, field: str) -> InvalidReque
     was = "was final" if known.is_final else "was not final"
     if field == "amount":
         was = f"was of {known.amount} {hold.currency}"
+    if field == "quantity":
+        was = "was of another quantity"
     return InvalidRequestError(
         f"{named} {hold.hold_id} was settled already, and {was}; repeat it so, or settle"
         " under another settlement",

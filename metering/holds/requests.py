@@ -8,9 +8,10 @@ from msgspec import UNSET, Meta, UnsetType
 
 from metering.arguments.metadata import Metadata
 from metering.arguments.pages import PageRequest
-from metering.arguments.strings import CustomerId, Name, OthersId
+from metering.arguments.strings import CustomerId, Id, Name, OthersId
 from metering.arguments.times import Time
 from metering.credits.requests import AMOUNT_MAX, CreditAmountParams
+from metering.spending.requests import SpentQuantity
 
 OverageName = Literal["refuse", "draw"]
 """What becomes of a settlement of more than is held."""
@@ -29,8 +30,11 @@ class CreditHoldCreate(msgspec.Struct, frozen=True, kw_only=True):
         id: of the hold, of your own; used once.
         customer: whose credits.
         amount: how much to hold.
+        meter: id or event name of the meter of usage that is given in place of the
+            amount.
+        quantity: of that usage, above 0; it is rated as a check rates it.
         price: only credits usable for this price; if left out, only those for every
-            metered price.
+            metered price. Of usage, the price that rates it where no subscription does.
         expires_at: what is left then goes back, at most 30 days ahead; in 7 days if
             left out.
         partial: whether to hold what there is, where it is less, perhaps nothing.
@@ -39,7 +43,9 @@ class CreditHoldCreate(msgspec.Struct, frozen=True, kw_only=True):
 
     id: Name
     customer: CustomerId
-    amount: CreditAmountParams
+    amount: CreditAmountParams | None = None
+    meter: Id | None = None
+    quantity: SpentQuantity | None = None
     price: OthersId | None = None
     expires_at: Time | None = None
     partial: bool = False
@@ -51,6 +57,7 @@ class CreditHoldSettle(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         amount: in minor units of the hold's currency; all that is held if left out.
+        quantity: of usage, in place of the amount, where the hold was given in usage.
         final: whether the hold ends and the rest goes back; if not, it stays held for
             more settlements.
         overage: whether more than is held is refused, or draws free credits too.
@@ -59,6 +66,7 @@ class CreditHoldSettle(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     amount: SettledAmount | None = None
+    quantity: SpentQuantity | None = None
     final: bool = True
     overage: OverageName = "refuse"
     settlement: Name | None = None

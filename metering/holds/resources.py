@@ -1,6 +1,7 @@
 """Holds as callers get them back."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 
 from metering.bodies import ResourceObject
@@ -31,6 +32,8 @@ class CreditHold(ResourceObject, frozen=True, kw_only=True):
         amount_released: of what the hold took; it went back to its grants.
         amount_overdrawn: drawn beyond the hold.
         amount_uncovered: settled, and covered by no credits.
+        meter: of the usage that it was given as; None where it was an amount.
+        quantity: of that usage, which came to the amount.
         price: that the credits are drawn for; None draws those for every metered price.
         expires_at: what is still held then is released.
         allocations: in the order in which they are drawn; they never change.
@@ -50,6 +53,8 @@ class CreditHold(ResourceObject, frozen=True, kw_only=True):
     expires_at: datetime
     livemode: bool
     metadata: dict[str, str]
+    meter: str | None = None
     partial: bool
     price: str | None
+    quantity: Decimal | None = None
     status: HoldStatusName

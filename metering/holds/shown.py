@@ -42,7 +42,9 @@ def hold_resource(
         expires_at=at_microseconds(hold.expires_at),
         livemode=livemode,
         metadata=dict(hold.metadata),
+        meter=None if hold.usage is None else hold.usage.meter_id,
         partial=hold.is_partial,
         price=hold.price,
+        quantity=None if hold.usage is None else hold.usage.quantity,
         status=status.value,
     )

@@ -3,6 +3,8 @@
 What time does to a hold is in neither: see `projections.kernels.credits.holds`.
 """
 
+from decimal import Decimal
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -16,7 +18,7 @@ from sqlalchemy import (
 )
 
 from ledger.database.rows import FLAG, RowFormat, enum_codec, packed_codec
-from ledger.facts.credits.holds import HeldPart
+from ledger.facts.credits.holds import HeldPart, HeldUsage
 from ledger.records.partial_indexes import partial_index
 from projections.kernels.credits.holds import Hold, HoldStatus, Settlement
 from projections.schema import POSITION, metadata
@@ -51,6 +53,7 @@ credit_hold = Table(
     Column("ended_at", BigInteger, nullable=True),
     Column("ended_position", BigInteger, nullable=True),
     Column("is_late", Integer, nullable=False),
+    Column("usage", LargeBinary, nullable=True),
     Index("credit_hold_customer", "customer", "position"),
     partial_index(
         "credit_hold_open", "customer", "expires_at", "position", where=IS_UNENDED
@@ -75,6 +78,7 @@ credit_hold_settlement = Table(
     Column("overdrawn", BigInteger, nullable=False),
     Column("uncovered", BigInteger, nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
+    Column("quantity", LargeBinary, nullable=True),
     Index("credit_hold_settlement_id", "hold_position", "settlement_id", unique=True),
 )
 
@@ -87,6 +91,11 @@ HOLDS = RowFormat(
         "metadata": packed_codec(dict[str, str]),
         "parts": PARTS,
         "ended": enum_codec(HoldStatus),
+        "usage": packed_codec(HeldUsage),
     },
 )
-SETTLEMENTS = RowFormat(credit_hold_settlement, Settlement, {"is_final": FLAG})
+SETTLEMENTS = RowFormat(
+    credit_hold_settlement,
+    Settlement,
+    {"is_final": FLAG, "quantity": packed_codec(Decimal)},
+)

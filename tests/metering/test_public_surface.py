@@ -135,8 +135,9 @@ PARAMETERS = {
     "credit_grants.list": "customer pool limit starting_after ending_before",
     "credit_grants.expire": "grant_id",
     "credit_grants.void": "grant_id",
-    "credit_holds.create": "id customer amount price expires_at partial metadata",
-    "credit_holds.settle": "hold_id amount final overage settlement",
+    "credit_holds.create": "id customer amount meter quantity price expires_at partial"
+    " metadata",
+    "credit_holds.settle": "hold_id amount quantity final overage settlement",
     "credit_holds.settle_many": "source",
     "credit_holds.release": "hold_id",
     "credit_holds.retrieve": "hold_id",

@@ -4,6 +4,8 @@ Amounts are whole minor units of the hold's currency; times are microseconds sin
 UTC. That a hold expired by itself follows from its `expires_at`.
 """
 
+from decimal import Decimal
+
 import msgspec
 
 from ledger.facts.credits.grants import CreditsApplied
@@ -16,10 +18,19 @@ class HeldPart(msgspec.Struct, frozen=True, array_like=True, gc=False):
     amount: int
 
 
+class HeldUsage(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Usage that a hold was asked for in place of an amount."""
+
+    meter_id: str
+    quantity: Decimal
+
+
+# What later releases added is left out where it says nothing: equal bytes.
 class CreditHoldCreated(
     msgspec.Struct,
     frozen=True,
     kw_only=True,
+    omit_defaults=True,
     tag_field="fact",
     tag="credit_hold.created",
 ):
@@ -31,6 +42,7 @@ class CreditHoldCreated(
         partial: whether less than `amount` may be held.
         expires_at: exclusive; what is held then goes back.
         parts: in the order in which they are drawn.
+        usage: that came to the amount, where it was given.
     """
 
     hold_id: str
@@ -42,12 +54,14 @@ class CreditHoldCreated(
     expires_at: int
     metadata: dict[str, str]
     parts: tuple[HeldPart, ...]
+    usage: HeldUsage | None = None
 
 
 class CreditHoldSettled(
     msgspec.Struct,
     frozen=True,
     kw_only=True,
+    omit_defaults=True,
     tag_field="fact",
     tag="credit_hold.settled",
 ):
@@ -60,6 +74,7 @@ class CreditHoldSettled(
         drawn: from what the hold had.
         returned: what went back, where the hold ended.
         application: all that was drawn, beyond the hold too, as by an invoice.
+        quantity: of usage, that came to what was settled, where it was given.
     """
 
     hold_id: str
@@ -69,6 +84,7 @@ class CreditHoldSettled(
     drawn: tuple[HeldPart, ...]
     returned: tuple[HeldPart, ...]
     application: CreditsApplied
+    quantity: Decimal | None = None
 
 
 class CreditHoldReleased(

@@ -8,10 +8,16 @@ import enum
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import NamedTuple
 
 from ledger.facts.credits.grants import Draw
-from ledger.facts.credits.holds import CreditHoldCreated, CreditHoldSettled, HeldPart
+from ledger.facts.credits.holds import (
+    CreditHoldCreated,
+    CreditHoldSettled,
+    HeldPart,
+    HeldUsage,
+)
 from projections.kernels.credits.grants import Grant
 
 
@@ -41,6 +47,7 @@ class Hold:
         ended: what ended it, where a fact did.
         ended_at: when.
         ended_position: at which position.
+        usage: that came to the amount, where it was given.
     """
 
     position: int
@@ -61,6 +68,7 @@ class Hold:
     ended: HoldStatus | None = None
     ended_at: int | None = None
     ended_position: int | None = None
+    usage: HeldUsage | None = None
 
     @property
     def taken(self) -> int:
@@ -99,6 +107,7 @@ class Settlement:
         amount: that it asked for.
         is_final: whether it ended the hold.
         drawn, overdrawn, uncovered: as of a hold.
+        quantity: of usage that came to the amount, where it was given.
     """
 
     position: int
@@ -110,6 +119,7 @@ class Settlement:
     overdrawn: int
     uncovered: int
     recorded_at: int
+    quantity: Decimal | None = None
 
 
 class HeldMove(NamedTuple):
@@ -147,6 +157,7 @@ def held(fact: CreditHoldCreated, position: int, recorded_at: int) -> Hold:
         metadata=fact.metadata,
         parts=fact.parts,
         created=recorded_at,
+        usage=fact.usage,
     )
 
 
@@ -166,6 +177,7 @@ def settled(fact: CreditHoldSettled, position: int, recorded_at: int) -> Settlem
         overdrawn=overdrawn,
         uncovered=asked - drawn - overdrawn,
         recorded_at=recorded_at,
+        quantity=fact.quantity,
     )
 
 

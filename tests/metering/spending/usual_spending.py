@@ -20,10 +20,12 @@ def subscribed(m: metering.Metering, **given: Any) -> metering.Price:
     return price
 
 
-def use(m: metering.Metering, quantity: int, **given: Any) -> metering.MeterEvent:
+def use(
+    m: metering.Metering, quantity: int, meter: str = "tokens", **given: Any
+) -> metering.MeterEvent:
     """Record usage of cus_1, whatever covers it."""
     payload = {"stripe_customer_id": "cus_1", "value": str(quantity)}
-    return create_event(m, "tokens", payload, **given)
+    return create_event(m, meter, payload, **given)
 
 
 def spend(

@@ -34,10 +34,12 @@ def does(method: str, *drawn: st.SearchStrategy[Any]) -> st.SearchStrategy[Deed]
 
 
 QUANTITIES = st.integers(1, 9)
+METERS = st.sampled_from(["tokens", "calls"])
 DEEDS = st.one_of(
-    does("use", QUANTITIES, st.integers(0, 20)),
-    does("spend", QUANTITIES),
-    does("spend", QUANTITIES),
+    does("use", METERS, QUANTITIES, st.integers(0, 20)),
+    does("spend", METERS, QUANTITIES),
+    does("spend", METERS, QUANTITIES),
+    does("hold_usage", METERS, QUANTITIES),
     does("pass_time", st.integers(1, 6)),
     does(
         "grant",
@@ -79,13 +81,13 @@ class Life:
     count: int = 0
 
     def __post_init__(self) -> None:
-        """Subscribe to tokens twice: by the week in tiers, and every two weeks."""
-        meter = create_meter(self.m).id
-        every = metered(meter, interval="week")
-        weekly = create_price(self.m, recurring=every, tiers=TIERS)
-        other = create_price(
-            self.m, recurring={**every, "interval_count": 2}, unit_amount=2
+        """Subscribe to tokens by the week in tiers, and to calls every two weeks."""
+        tokens, calls = create_meter(self.m), create_meter(self.m, "calls")
+        weekly = create_price(
+            self.m, recurring=metered(tokens.id, interval="week"), tiers=TIERS
         )
+        every = metered(calls.id, interval="week", interval_count=2)
+        other = create_price(self.m, recurring=every, unit_amount=2)
         self.subscribed = [
             (subscribe(self.m, price).id, price.id, length * DAY)
             for price, length in ((weekly, 7), (other, 14))
@@ -97,22 +99,22 @@ class Life:
 
     # Deeds.
 
-    def use(self, quantity: int, days_ago: int) -> None:
+    def use(self, meter: str, quantity: int, days_ago: int) -> None:
         at = max(JANUARY, self.now - days_ago * DAY)
-        use(self.m, quantity, timestamp=at)
+        use(self.m, quantity, meter, timestamp=at)
 
-    def spend(self, quantity: int) -> None:
-        found = self.m.check(customer="cus_1", meter="tokens", quantity=quantity)
+    def spend(self, meter: str, quantity: int) -> None:
+        found = self.m.check(customer="cus_1", meter=meter, quantity=quantity)
         _, unbilled, uncovered = self.burned()
         if found.allowed:
-            spend(self.m, quantity, self.name("e"))
+            spend(self.m, quantity, self.name("e"), meter=meter)
             grown = found.amount.monetary.value
             assert self.burned()[1:] == (unbilled + grown, uncovered)
         else:
             with refused(found.reason, "quantity"):
-                spend(self.m, quantity, self.name("e"))
+                spend(self.m, quantity, self.name("e"), meter=meter)
             assert self.burned()[1:] == (unbilled, uncovered)
-            use(self.m, quantity)
+            use(self.m, quantity, meter)
             assert self.burned()[2] > uncovered
 
     def pass_time(self, days: int = 0) -> None:
@@ -141,6 +143,25 @@ class Life:
             partial=True,
             expires_at=self.now + 30 * DAY,
         )
+        self.take(made)
+
+    def hold_usage(self, meter: str, quantity: int) -> None:
+        usage: Any = {"customer": "cus_1", "meter": meter, "quantity": quantity}
+        found = self.m.check(**usage)
+        before = self.burned()
+        name, ends = self.name("job"), self.now + 30 * DAY
+        if not found.allowed:
+            with refused(found.reason, "quantity"):
+                self.m.credit_holds.create(id=name, **usage, expires_at=ends)
+            return
+        made = self.m.credit_holds.create(id=name, **usage, expires_at=ends)
+        self.take(made)
+        assert made.amount == made.amount_held == found.amount
+        free, *unbilled = self.burned()
+        assert free == before[0] - found.amount.monetary.value
+        assert unbilled == [*before[1:]]
+
+    def take(self, made: metering.CreditHold) -> None:
         for part in made.allocations:
             self.grants[part.credit_grant].left -= part.amount
 

@@ -265,6 +265,8 @@ def test_what_the_document_requires_is_enough_for_a_route(
             (f"{statements} {JSON}", "customer"),
             (f"{statements}/preview {FORM}", "customer"),
             (f"{statements}/preview {JSON}", "customer"),
+            (f"POST /metering/v1/credit_holds {FORM}", "amount"),
+            (f"POST /metering/v1/credit_holds {JSON}", "amount"),
             (f"POST /v1/billing/alerts {FORM}", "usage_threshold"),
             (
                 f"GET /v1/billing/credit_balance_summary {FORM}",

@@ -22,7 +22,7 @@ from metering.cli.resource import Done, Listing
 from metering.cli.screens.credits import money_of
 from metering.cli.screens.holds import hold_columns
 from metering.cli.screens.money import option_amount
-from metering.credits.requests import MonetaryParams
+from metering.credits.requests import CreditAmountParams, MonetaryParams
 from metering.holds.requests import (
     CreditHoldCreate,
     CreditHoldList,
@@ -60,9 +60,12 @@ def hold(  # noqa: PLR0913  # a command's options are its arguments
     id: Annotated[str, FieldOption(CreditHoldCreate)],  # noqa: A002  # what all resources call it
     customer: Annotated[str, FieldOption(CreditHoldCreate)],
     amount: Annotated[
-        str, option("AMOUNT", "In whole units with a point: 10.00, or 1000 in JPY.")
-    ],
-    currency: Annotated[str, FieldOption(MonetaryParams, metavar="CODE")],
+        str | None,
+        option("AMOUNT", "In whole units with a point: 10.00, or 1000 in JPY."),
+    ] = None,
+    currency: Annotated[str | None, FieldOption(MonetaryParams, metavar="CODE")] = None,
+    meter: Annotated[str | None, FieldOption(CreditHoldCreate)],
+    quantity: Annotated[str | None, FieldOption(CreditHoldCreate)],
     price: Annotated[str | None, FieldOption(CreditHoldCreate)],
     expires_at: Annotated[datetime | None, FieldOption(CreditHoldCreate)],
     partial: Annotated[bool, FieldOption(CreditHoldCreate)] = False,
@@ -70,14 +73,22 @@ def hold(  # noqa: PLR0913  # a command's options are its arguments
 ) -> Done:
     """Keep credits of a customer for work, until they are settled or released.
 
-    Doing it again under the same id keeps nothing twice.
+    Give an amount, or a quantity on a meter that is rated. Doing it again under the same
+    id keeps nothing twice.
     """
-    within = field_at(MonetaryParams, "value").kind
-    value = option_amount(amount, currency, "--amount", within)
+    if (amount is None) is not (currency is None):
+        raise typer.BadParameter("give --amount and --currency together")
+    money: CreditAmountParams | None = None
+    if amount is not None and currency is not None:
+        within = field_at(MonetaryParams, "value").kind
+        value = option_amount(amount, currency, "--amount", within)
+        money = {"type": "monetary", "monetary": {"currency": currency, "value": value}}
     held = m.credit_holds.create(
         id=id,
         customer=customer,
-        amount={"type": "monetary", "monetary": {"currency": currency, "value": value}},
+        amount=money,
+        meter=meter,
+        quantity=quantity,
         price=price,
         expires_at=expires_at,
         partial=partial,
@@ -86,7 +97,7 @@ def hold(  # noqa: PLR0913  # a command's options are its arguments
     return Done(held, f"Holding {money_of(held.amount_held)} of {customer} as {id}")
 
 
-def settle(  # a command's options are its arguments
+def settle(  # noqa: PLR0913  # a command's options are its arguments
     m: metering.Metering,
     hold: _HoldArgument,
     *,
@@ -94,6 +105,7 @@ def settle(  # a command's options are its arguments
         str | None,
         option("AMOUNT", "In whole units with a point; all that is held if left out."),
     ] = None,
+    quantity: Annotated[str | None, FieldOption(CreditHoldSettle)],
     settlement: Annotated[str | None, FieldOption(CreditHoldSettle)],
     keep: Annotated[
         bool,
@@ -115,6 +127,7 @@ def settle(  # a command's options are its arguments
     settled = m.credit_holds.settle(
         hold,
         amount=value,
+        quantity=quantity,
         final=not keep,
         overage="draw" if draw else "refuse",
         settlement=settlement,
