@@ -129,7 +129,7 @@ class CreditApplications:
         their first rows, and their lines draw in the order of theirs. An invoice that
         comes again with all its lines is a repetition.
 
-        They are committed in portions of some 50,000 lines, after the source was read
+        They are committed in portions of some 100,000 lines, after the source was read
         whole: it is in memory, twice where the rows of invoices lie apart. An invoice
         that breaks a rule does not fail the others; one that was settled before is
         answered and draws nothing, so that a run that broke off can be repeated whole.
