@@ -8,7 +8,8 @@ have not come to rest by one slot. Measured against sorted runs merged in levels
 of 50,000 costs a quarter, however many are known. A hash may be in several positions:
 the caller compares the events.
 
-An event takes 8 bytes for its hash and 16 to 32 for its slots, 64 while they are few.
+An event takes 8 bytes for its hash and 16 to 64 for its slots; 32 at most once there are
+four million.
 """
 
 import numpy as np
@@ -19,7 +20,7 @@ from ledger.usage.identifiers import are_among
 _FEW = 16
 _EMPTY = 0
 _SLOTS_AT_FIRST = 1 << 12
-_MANY_SLOTS = 1 << 21
+_MANY_SLOTS = 1 << 23
 _ROWS_AT_A_TIME = 1 << 16
 _HALF = np.uint64(32)
 _LOWER = np.uint64((1 << 32) - 1)
@@ -159,7 +160,7 @@ class IdentifierTable:
             self._hashes = grown
         slots = len(self._slots)
         while slots < 2 * count:
-            # Fourfold while small, since placing all anew costs more than the room.
+            # Fourfold up to 128 MB, since placing all anew costs more than the room.
             slots *= 4 if slots < _MANY_SLOTS else 2
         if slots > len(self._slots):
             # In slot order, they come to lie in one ascending sweep of the new slots,
