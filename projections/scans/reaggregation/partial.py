@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from ledger.errors import SegmentStoreUnavailableError
 from ledger.segments.parts import LocalFile
+from ledger.usage.arrow import compute as pc
 from ledger.usage.columns import WORD, column_of, numbers_of
 from projections.kernels.usage.dictionaries import sorted_words
 from projections.scans.reaggregation.answers import (
@@ -42,6 +43,8 @@ from projections.scans.reaggregation.sources import EventSource, source_of
 
 ScannedEvents: TypeAlias = "Iterable[LocalFile | pa.Table] | pa.Table"
 """Local segments, and tables with the columns of a segment, in any order; or one."""
+
+_SPANS_MOST = 64
 
 _QueryWriter = Callable[..., str]
 """Writes a query, by whether its sums are made of parts that always fit."""
@@ -160,7 +163,7 @@ def _combined(
     words, ranks = _ranked(partials.column(at))
     # Numbers are grouped and sorted in two thirds of the time that strings take.
     tables = {PARTIALS: partials.set_column(at, "customer", ranks)}
-    query = combining_query(question, is_split=is_split)
+    query = combining_query(question, _shared(found), is_split=is_split)
     try:
         rows = run(query, tables, threads=threads)
     except SumOverflowError:
@@ -170,6 +173,24 @@ def _combined(
     at = rows.schema.get_field_index("customer")
     customers = [decoded(codes, words) for codes in rows.column(at).chunks]
     return rows.set_column(at, "customer", pa.chunked_array(customers, pa.string()))
+
+
+def _shared(found: Iterable[pa.Table]) -> list[tuple[int, int]]:
+    """Return the first and the last of windows that several partials may have."""
+    spans = []
+    for each in found:
+        if "window_number" in each.column_names:
+            ends = pc.min_max(each.column("window_number")).as_py()
+            spans += [(ends["min"], ends["max"])] if ends["min"] is not None else []
+    spans.sort()
+    shared: list[tuple[int, int]] = []
+    reached = -1
+    for first, last in spans:
+        if first <= reached:
+            shared.append((first, min(last, reached)))
+        reached = max(reached, last)
+    # All at once, where to tell them apart takes longer than to group them.
+    return shared if len(shared) <= _SPANS_MOST else [(spans[0][0], reached)]
 
 
 def _ranked(words: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:

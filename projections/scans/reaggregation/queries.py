@@ -41,10 +41,10 @@ _SPLIT_SUMS = [
     "sum(trunc(number)) AS whole",
     "sum(number - trunc(number)) AS part",
 ]
-_SUMS_OF_SPLIT = [
-    "sum(coalesce(whole, trunc(total))) AS whole",
-    "sum(coalesce(part, total - trunc(total))) AS part",
-]
+_PARTS = {
+    "whole": "coalesce(whole, trunc(total))",
+    "part": "coalesce(part, total - trunc(total))",
+}
 # Of one sign, so that what is beside the point belongs to what is before it.
 _STEP = """\
 trunc(part) AS carried,
@@ -81,13 +81,26 @@ def answer_query(question: Question, source: EventSource, *, is_split: bool) -> 
     return f"{_events(source)}\n{_in_order(question, answers)}"
 
 
-def combining_query(question: Question, *, is_split: bool) -> str:
-    """Write what answers from the partials of all events; see `partial_query`."""
+def combining_query(
+    question: Question, shared: Sequence[tuple[int, int]], *, is_split: bool
+) -> str:
+    """Write what answers from the partials of all events; see `partial_query`.
+
+    Args:
+        question: what is asked.
+        shared: the first and the last number of windows that several partials may have;
+            cells of others are as they will be.
+        is_split: see `partial_query`.
+    """
+    spans = [f"window_number BETWEEN {first} AND {last}" for first, last in shared]
+    is_shared = " OR ".join(spans) or "false"
     answers = []
     for shape in _shapes(question, is_split=is_split):
         rows = shape.partials()
-        is_picked = shape.measure.is_preaggregated
-        cells = shape.cells(shape.that_count(rows)) if is_picked else shape.merged(rows)
+        if shape.measure.is_preaggregated:
+            cells = shape.cells(shape.that_count(rows))
+        else:
+            cells = shape.merged(rows, is_shared)
         answers.append(shape.answer(cells))
     return _in_order(question, answers)
 
@@ -265,22 +278,32 @@ class _Shape:
                 value = f"arg_max(number, {moment}) AS value"
                 return [value, f"max({moment}) AS moment"]
 
-    def merged(self, rows: str) -> str:
+    def merged(self, rows: str, is_shared: str) -> str:
         """Write the cells of all events, given those of some."""
-        columns = [*self._keys_of_cells, *self._merged(), _ADDED]
-        return f"{select(columns)}\nFROM {nested(rows)}\nGROUP BY ALL"
+        keys, cells = self._keys_of_cells, f"FROM {nested(rows)}\nWHERE"
+        one = select([*keys, *self._merged(of_several=False), "event_count"])
+        several = select([*keys, *self._merged(of_several=True), _ADDED])
+        return "\n".join(
+            [
+                f"{one}\n{cells} NOT ({is_shared})",
+                "UNION ALL",
+                f"{several}\n{cells} {is_shared}\nGROUP BY ALL",
+            ]
+        )
 
-    def _merged(self) -> list[str]:
+    def _merged(self, *, of_several: bool) -> list[str]:
         """Return what is made of the cells of one key, beside their count."""
         match self.measure.formula:
             case Formula.COUNT | Formula.UNIQUE_COUNT:
                 return []
             case Formula.SUM | Formula.AVG:
-                return _SUMS_OF_SPLIT if self.is_split else ["sum(total) AS total"]
+                sums = _PARTS if self.is_split else {"total": "total"}
+                add = "sum({}) AS {}" if of_several else "{} AS {}"
+                return [add.format(made, name) for name, made in sums.items()]
             case Formula.MIN | Formula.MAX as extreme:
-                return [f"{extreme.value}(value) AS value"]
+                return [f"{extreme.value}(value) AS value" if of_several else "value"]
             case Formula.LAST:
-                return ["arg_max(value, moment) AS value"]
+                return ["arg_max(value, moment) AS value" if of_several else "value"]
 
     def answer(self, cells: str) -> str:
         """Write the rows of an answer, given the cells of all events."""

@@ -70,6 +70,29 @@ def test_an_answer_has_a_row_for_each_customer_dimension_and_window() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "formula", ["sum", "count", "avg", "last", "min", "max", "unique_count"]
+)
+def test_windows_of_several_partials_are_those_of_all_events(formula: str) -> None:
+    asked = question(measure(formula), end=instant(NOON + 30 * 24 * HOUR))
+    # Days that touch, that lie in between others, and that have nothing in common.
+    spans = ((0, 1), (1, 2), (2, 7), (3, 5), (5, 7), (8, 9))
+    parts = [
+        [
+            event(10 * at + day, at * day, timestamp=NOON + day * 24 * HOUR)
+            for day in span
+        ]
+        for at, span in enumerate(spans, 1)
+    ]
+
+    combined = combine(
+        asked, [partial(asked, table_of(part), NONE, threads=1) for part in parts]
+    )
+
+    assert combined.equals(ask(asked, *(each for part in parts for each in part)))
+    assert combined.num_rows == 8
+
+
 def test_an_answer_without_usage_has_its_columns() -> None:
     answer = ask(question(dimensions=("model",)))
 
