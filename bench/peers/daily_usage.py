@@ -84,15 +84,14 @@ def read_daily_usage(out: Path) -> pa.Table:
 
 def comparable(found: pa.Table) -> pa.Table:
     """Return an answer in types and order that compare."""
-    if "meter" in found.column_names:
-        # In the order of ids; what is within a meter stays as it is.
-        names = found.column("event_name")
-        parts = [found.filter(pc.equal(names, name)) for name in _NAMES]
-        found = pa.concat_tables(parts)
     has_model = "model" in found.column_names
     columns = [*COLUMNS[:2], "model", *COLUMNS[2:]] if has_model else list(COLUMNS)
     schema = _SCHEMA.insert(2, _MODEL) if has_model else _SCHEMA
-    return found.select(columns).cast(schema).combine_chunks()
+    found = found.select(columns).cast(schema)
+    # The project's is in the order of meters' ids; what is within one stays as it is.
+    names = found.column("event_name")
+    parts = [found.filter(pc.equal(names, name)) for name in _NAMES]
+    return pa.concat_tables(parts).combine_chunks()
 
 
 def digest_of(table: pa.Table) -> str:
