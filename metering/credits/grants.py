@@ -278,7 +278,8 @@ class CreditGrants:
         )
 
     def _page(self, asked: CreditGrantList) -> ListObject[CreditGrant]:
-        with self._engine.credits() as (seen, _):
+        whose = None if asked.customer is None else [asked.customer]
+        with self._engine.credits(whose) as (seen, _):
             found = seen.page_of_grants(asked.customer, _rows_of(seen, asked))
         return listed(asked, self._resources(found), self._page)
 

@@ -8,6 +8,9 @@ are read, what has fallen due for that customer is recorded, in a database trans
 its own; under the write lock of the decision it is seen that nothing more is due. What
 lies ahead is projected, by the same kernel.
 
+By a clock that was ahead, and was set right since, periods were granted that are yet to
+come. They stay, and count from their instants; what rolled over then is not counted anew.
+
 A process that is killed leaves some periods recorded and none twice: a grant and what
 moves its schedule on are one commit, and its id follows from schedule and period.
 """

@@ -95,10 +95,14 @@ class ScheduleQueries:
         if customers is not None:
             is_wanted = is_among(self.connection, _schedule.customer, sorted(customers))
             wanted = wanted.where(is_wanted)
+        rows = self.connection.execute(wanted, given).all()
+        schedules = [SCHEDULES.read(row) for row in rows]
+        positions = {each.granted_position or 0 for each in schedules} - {0}
+        last = dict(self._credit.grants_at(sorted(positions)))
         found = 0
-        for row in self.connection.execute(wanted, given).all():
-            schedule = SCHEDULES.read(row)
-            for facts in self._due_of(schedule, instant):
+        for schedule in schedules:
+            before = last.get(schedule.granted_position or 0)
+            for facts in due_grants(schedule, before, self._held, instant):
                 yield from facts
                 found += len(facts)
                 if found >= at_most:
@@ -111,15 +115,6 @@ class ScheduleQueries:
         """
         due = self.due([customer], instant, at_most)
         return [granted(fact, -at, fact.effective_at) for at, fact in enumerate(due, 1)]
-
-    def _due_of(
-        self, schedule: Schedule, instant: int
-    ) -> Iterator[tuple[CreditGrantCreated, ...]]:
-        """Return what a schedule grants up to an instant, a period at a time."""
-        last = None
-        if schedule.granted_position is not None:
-            [last] = self._credit.grants_at([schedule.granted_position]).values()
-        return due_grants(schedule, last, self._held, instant)
 
     def _held(self, grant: Grant, instant: int) -> int:
         """Return what holds keep of a grant that ends at an instant no fact followed.

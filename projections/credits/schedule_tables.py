@@ -12,6 +12,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     select,
     text,
     update,
@@ -86,6 +87,24 @@ SCHEDULES = RowFormat(
 )
 
 
+_CHANGING = (
+    "terms",
+    "next_period",
+    "granted_period",
+    "granted_with",
+    "granted_position",
+    "updated",
+    "paused_at",
+    "canceled_at",
+    "due_at",
+)
+_CHANGE = (
+    update(credit_schedule)
+    .where(credit_schedule.c.position == bindparam("of_schedule"))
+    .values({name: bindparam(f"new_{name}") for name in _CHANGING})
+)
+
+
 def fold_schedules(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     """Fold the next facts about schedules and the grants that are of one, in order."""
     about = [
@@ -101,10 +120,16 @@ def fold_schedules(connection: Connection, facts: Sequence[RecordedFact]) -> Non
         SCHEDULES.row(now[name], due_at=now[name].due_at) for name in now.keys() - known
     ]
     insert_rows(connection, credit_schedule, sorted(made))
-    for name in sorted(known):
-        values = SCHEDULES.named(now[name]) | {"due_at": now[name].due_at}
-        is_it = credit_schedule.c.position == now[name].position
-        connection.execute(update(credit_schedule).where(is_it).values(values))
+    changed = [_changed(now[name]) for name in sorted(known)]
+    if changed:
+        connection.execute(_CHANGE, changed)
+
+
+def _changed(schedule: Schedule) -> dict[str, object]:
+    """Return the parameters of `_CHANGE` for a schedule as it is now."""
+    row = SCHEDULES.named(schedule) | {"due_at": schedule.due_at}
+    changing = {f"new_{name}": row[name] for name in _CHANGING}
+    return {"of_schedule": schedule.position, **changing}
 
 
 def _schedule_of(fact: Fact) -> str | None:

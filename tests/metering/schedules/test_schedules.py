@@ -186,6 +186,20 @@ def test_nothing_is_granted_while_it_is_paused_nor_once_it_is_cancelled(
         m.credit_schedules.update("monthly", amount=money(1))
 
 
+def test_nothing_rolls_over_of_a_grant_that_somebody_kept_for_longer(
+    m: metering.Metering, clock: metering.FixedClock
+) -> None:
+    schedule(m, rollover=HALF)
+    m.credit_grants.update("credgr_monthly_0", expires_at=FEBRUARY)
+    m.credit_schedules.pause("monthly")
+    clock.set(JANUARY + DAY)
+    m.credit_schedules.resume("monthly")
+
+    clock.set(FEBRUARY)
+
+    assert granted(m)[1:] == [("credgr_monthly_2", 1_000)]
+
+
 def test_an_anchor_ahead_grants_then_and_one_behind_at_its_next_period(
     m: metering.Metering, clock: metering.FixedClock
 ) -> None:
