@@ -18,6 +18,7 @@ import typer
 import metering
 from metering.cli.commands.upkeep import verified_document
 from metering.cli.demo.billing import billed
+from metering.cli.demo.racing import raced
 from metering.cli.demo.stages import DemoStage, Progress
 from metering.cli.demo.traffic import Traffic
 from metering.cli.demo.usage import (
@@ -148,6 +149,7 @@ def _stages(
     for heaviest in customers[:1]:
         yield disputed(m, traffic, heaviest.customer)
         yield billed(m, traffic, heaviest.customer)
+    yield raced(m)
     yield _verified(m)
 
 

@@ -56,7 +56,9 @@ def facts_of(document: Mapping[str, Any]) -> int:
     cancelled: int = document["corrected"]["cancelled"] + 1
     triggered = len(document["watched"]["triggered"])
     made = readings + meters + alert + grants + products_and_prices + statement
-    return made + cancelled + triggered
+    # The last dollar is granted, and one hold of it settled.
+    raced = 1 + 2
+    return made + cancelled + triggered + raced
 
 
 def test_demo_meters_its_traffic_exactly(tmp_path: Path) -> None:
@@ -227,6 +229,11 @@ def test_demo_run_again_counts_and_pays_nothing_twice(tmp_path: Path) -> None:
     # The trial's end, Welcome's end as Next month begins, Next month's end.
     assert len(paid["history"]) >= 4
     assert paid["history"][-1]["available_balance"] == 200_00
+    assert set(first["raced"]["refused"].values()) == {"insufficient_credits"}
+    (won,) = first["raced"]["holds"]
+    assert won["amount_drawn"]["monetary"]["value"] == 60
+    assert again["raced"]["refused"] == first["raced"]["refused"]
+    assert again["raced"]["holds"] == [won]
     # Asked for a moment later.
     assert again["billed"]["balance"].pop("at") > paid["balance"].pop("at")
     assert again["billed"] == {**paid, "was_finalized": True}
