@@ -24,7 +24,6 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -239,10 +238,10 @@ class DriverStatement:
             name: value for name, value in compiled.params.items() if value is not None
         }
         names = getattr(compiled, "positiontup", None)
-        in_order = itemgetter(*names) if names else dict
 
         def arguments(values: Mapping[str, Any]) -> Any:
-            return in_order({**own, **values} if own else values)
+            given = {**own, **values} if own else values
+            return [given[name] for name in names] if names else dict(given)
 
         self._compiled[dialect.name] = _Compiled(str(compiled), arguments)
         return self._compiled[dialect.name]

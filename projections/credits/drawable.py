@@ -12,6 +12,7 @@ from dataclasses import replace
 from sqlalchemy import Connection, bindparam, select, union_all
 
 from ledger.database.bulk import is_among
+from ledger.database.connections import DriverStatement
 from projections.credits.hold_queries import HoldQueries
 from projections.credits.tables import (
     GRANTS,
@@ -32,8 +33,8 @@ _OF_POOLS = _SPENDABLE.select_from(
     GRANTS_AND_USE.join(credit_pool_member, _member.pool_id == _grant.pool)
 ).where(_member.customer == bindparam("customer"), IS_MEMBER)
 # Two searches of an index: an OR of both would go through all grants.
-_DRAWABLE = union_all(
-    _SPENDABLE.where(_grant.customer == bindparam("customer")), _OF_POOLS
+_DRAWABLE = DriverStatement(
+    union_all(_SPENDABLE.where(_grant.customer == bindparam("customer")), _OF_POOLS)
 )
 
 
@@ -52,8 +53,7 @@ def drawable_grants(
         held: what the customer's open holds keep of each grant, where that is known.
     """
     given = {"customer": customer, "instant": instant}
-    rows = connection.execute(_DRAWABLE, given)
-    grants = [GRANTS.read(row) for row in rows]
+    grants = [*map(GRANTS.read, _DRAWABLE.run(connection, given))]
     if not any(grant.held or grant.pool for grant in grants):
         return grants
     holds = HoldQueries(connection)

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, bindparam, update
 
 from ledger.database.bulk import add_at_positions, insert_rows
+from ledger.database.connections import DriverStatement
 from ledger.facts.credits.holds import (
     CreditHoldCreated,
     CreditHoldReleased,
@@ -39,6 +40,7 @@ _ENDED: dict[Any, BindParameter[Any]] = {
 _COUNT = {**_COUNTED, _hold.settlement_count: _hold.settlement_count + 1}
 _SETTLE = update(credit_hold).where(_IS_IT).values(_COUNT)
 _SETTLE_FINALLY = update(credit_hold).where(_IS_IT).values({**_COUNT, **_ENDED})
+_SETTLE_ONE_FINALLY = DriverStatement(_SETTLE_FINALLY)
 _RELEASE = update(credit_hold).where(_IS_IT).values(_ENDED)
 
 
@@ -98,9 +100,12 @@ def _settle(
             ended.append(given | _end(HoldStatus.SETTLED, *place, late))
         else:
             counted.append(given)
-    for statement, rows in ((_SETTLE, counted), (_SETTLE_FINALLY, ended)):
-        if rows:
-            connection.execute(statement, rows)
+    if counted:
+        connection.execute(_SETTLE, counted)
+    if len(ended) == 1:
+        _SETTLE_ONE_FINALLY.run(connection, ended[0])
+    elif ended:
+        connection.execute(_SETTLE_FINALLY, ended)
 
 
 def _end(

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, bindparam, select, union_all
 
 from ledger.database.bulk import is_among
+from ledger.database.connections import DriverStatement
 from ledger.database.rows import RowsByKey, decoded
 from projections.credits.hold_tables import (
     HAS_ENDED,
@@ -35,23 +36,27 @@ from projections.rows import Page
 
 _hold, _settlement = credit_hold.c, credit_hold_settlement.c
 _HOLDS = select(credit_hold)
-_HOLD = _HOLDS.where(_hold.hold_id == bindparam("hold_id"))
-_HOLD_AT = _HOLDS.where(_hold.position == bindparam("position"))
+_HOLD = DriverStatement(_HOLDS.where(_hold.hold_id == bindparam("hold_id")))
+_HOLD_AT = DriverStatement(_HOLDS.where(_hold.position == bindparam("position")))
 _HOLDS_OF = _HOLDS.where(_hold.customer == bindparam("customer")).order_by(
     _hold.position
 )
 _IS_AHEAD = _hold.expires_at > bindparam("instant")
 _OPEN = _HOLDS.where(IS_UNENDED, _IS_AHEAD).order_by(_hold.position)
-_OPEN_PARTS_OF = select(_hold.parts, _hold.drawn).where(
-    IS_UNENDED, _IS_AHEAD, _hold.customer == bindparam("customer")
+_OPEN_PARTS_OF = DriverStatement(
+    select(_hold.parts, _hold.drawn).where(
+        IS_UNENDED, _IS_AHEAD, _hold.customer == bindparam("customer")
+    )
 )
 # Each has an index of its own.
-_APPLIED_TO = union_all(
-    *(
-        select(credit_application.c.position).where(
-            credit_application.c.invoice == bindparam("invoice"), each
+_APPLIED_TO = DriverStatement(
+    union_all(
+        *(
+            select(credit_application.c.position).where(
+                credit_application.c.invoice == bindparam("invoice"), each
+            )
+            for each in (IS_HELD, IS_REINSTATED)
         )
-        for each in (IS_HELD, IS_REINSTATED)
     )
 )
 # One search of an index each.
@@ -125,7 +130,7 @@ class HoldQueries:
     def open_of(self, customer: str, instant: int) -> "OpenHolds":
         """Return what a customer's holds keep that are open at an instant, not past."""
         given = {"customer": customer, "instant": instant}
-        rows = self.connection.execute(_OPEN_PARTS_OF, given).all()
+        rows = _OPEN_PARTS_OF.run(self.connection, given).fetchall()
         amounts: Counter[int] = Counter()
         for parts, drawn in rows:
             left = after_drawing(decoded(_hold.parts, PARTS, parts), drawn)[1]
@@ -136,7 +141,7 @@ class HoldQueries:
     def is_applied_to(self, invoice: str) -> bool:
         """Whether credits were ever applied to an invoice."""
         given = {"invoice": invoice}
-        return self.connection.execute(_APPLIED_TO, given).first() is not None
+        return _APPLIED_TO.run(self.connection, given).fetchone() is not None
 
     def held_of(self, customers: Sequence[str], instant: int) -> Counter[int]:
         """Return what holds of customers keep of each grant at an instant, not past."""
@@ -225,8 +230,8 @@ class HoldQueries:
             for move in held_moves(hold, settlements.get(hold.position, ()))
         ]
 
-    def _hold(self, wanted: Select[Any], given: dict[str, Any]) -> Hold | None:
-        row = self.connection.execute(wanted, given).first()
+    def _hold(self, wanted: DriverStatement, given: dict[str, Any]) -> Hold | None:
+        row = wanted.run(self.connection, given).fetchone()
         return None if row is None else HOLDS.read(row)
 
     def _holds(self, wanted: Select[Any], given: dict[str, Any]) -> list[Hold]:

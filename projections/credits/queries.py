@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, case, func, or_, sele
 
 from ledger.commits import log_time, read_head
 from ledger.database.bulk import is_among
+from ledger.database.connections import DriverStatement
 from ledger.database.rows import RowsByKey, decoded
 from ledger.entries import recording_instant
 from ledger.facts.instants import LogTime
@@ -55,10 +56,10 @@ _SUMS_OF = (
         credit_grant.c.created <= bindparam("instant"),
     )
 )
-_BALANCES_OF = _SUMS_OF.group_by(credit_grant.c.currency).order_by(
-    credit_grant.c.currency
+_BALANCES_OF = DriverStatement(
+    _SUMS_OF.group_by(credit_grant.c.currency).order_by(credit_grant.c.currency)
 )
-_BALANCES_BY_SCOPE = (
+_BALANCES_BY_SCOPE = DriverStatement(
     _SUMS_OF.add_columns(credit_grant.c.prices)
     .group_by(credit_grant.c.currency, credit_grant.c.prices)
     .order_by(credit_grant.c.currency, credit_grant.c.prices)
@@ -212,20 +213,16 @@ class CreditQueries:
         ]
 
     def _sums(
-        self, wanted: Select[Any], customer: str, instant: int
+        self, wanted: DriverStatement, customer: str, instant: int
     ) -> list[tuple[Any, str, Balance]]:
         """Return balances with their scope, as it is stored, and currency."""
         given = {"customer": customer, "instant": instant}
-        rows = self.connection.execute(wanted, given).all()
-        found = [
-            (
-                getattr(row, "prices", None),
-                row.currency,
-                Balance(int(row.ledger), int(row.available)),
-            )
-            for row in rows
+        rows = wanted.run(self.connection, given).fetchall()
+        found: list[tuple[Any, str, Balance]] = [
+            (prices[0] if prices else None, currency, Balance(int(left), int(usable)))
+            for currency, left, usable, _, *prices in rows
         ]
-        if not any(row.held for row in rows):
+        if not any(held for _, _, _, held, *_ in rows):
             return found
         amounts = self.holds.held_of([customer], instant)
         for grant in self.grants_at(sorted(amounts)).values():

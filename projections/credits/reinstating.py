@@ -1,12 +1,13 @@
 """The fold of what invoices give back: what they had drawn returns to its grants."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from ledger.database.bulk import add_at_positions, insert_rows, is_among
+from ledger.database.connections import DriverStatement
 from projections.credits.applications import read_applications
 from projections.credits.tables import (
     IS_HELD,
@@ -41,6 +42,9 @@ _ENDED_AT = case(
     else_=func.coalesce(credit_grant.c.expired_position, 0),
 )
 _ENDS = select(credit_grant.c.position, _END, _ENDED_AT).where(_END.is_not(None))
+_END_OF_ONE = DriverStatement(
+    _ENDS.where(credit_grant.c.position == bindparam("position"))
+)
 
 
 class ReturnedCredits(NamedTuple):
@@ -114,10 +118,9 @@ def return_late(
     if not returned:
         return set()
     grants = sorted({each.grant_position for each in returned})
-    is_wanted = is_among(connection, credit_grant.c.position, grants)
     ends = {
         grant: (end, ended_at or 0)
-        for grant, end, ended_at in connection.execute(_ENDS.where(is_wanted))
+        for grant, end, ended_at in _ends_of(connection, grants)
     }
     late = [
         each
@@ -130,3 +133,16 @@ def return_late(
         amounts[each.grant_position] += each.amount
     add_at_positions(connection, credit_grant_use.c.reinstated_late, amounts)
     return {each.position for each in late}
+
+
+def _ends_of(
+    connection: Connection, grants: Sequence[int]
+) -> Iterable[tuple[int, int, int | None]]:
+    """Return which of some grants end, when and at which position."""
+    if len(grants) == 1:
+        found: list[Any] = _END_OF_ONE.run(
+            connection, {"position": grants[0]}
+        ).fetchall()
+        return found
+    is_wanted = is_among(connection, credit_grant.c.position, grants)
+    return map(tuple, connection.execute(_ENDS.where(is_wanted)))

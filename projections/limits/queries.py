@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, select
 
+from ledger.database.connections import DriverStatement
 from ledger.database.rows import decoded
 from projections.credits.hold_tables import (
     HAS_ENDED,
@@ -19,9 +20,11 @@ from projections.rows import Page
 _hold = credit_hold.c
 _LIMITS = select(spend_limit)
 _LIMIT = _LIMITS.where(spend_limit.c.limit_id == bindparam("limit_id"))
-_OF_CUSTOMER = _LIMITS.where(
-    LIMITS_NOW, spend_limit.c.customer == bindparam("customer")
-).order_by(spend_limit.c.position)
+_OF_CUSTOMER = DriverStatement(
+    _LIMITS.where(LIMITS_NOW, spend_limit.c.customer == bindparam("customer")).order_by(
+        spend_limit.c.position
+    )
+)
 _MADE_WITHIN = (
     _hold.customer == bindparam("customer"),
     _hold.currency == bindparam("currency"),
@@ -64,8 +67,8 @@ class LimitQueries:
 
     def of_customer(self, customer: str) -> list[LimitDefinition]:
         """Return the limits of a customer that are not canceled, oldest first."""
-        rows = self.connection.execute(_OF_CUSTOMER, {"customer": customer})
-        return [SPEND_LIMITS.read(row) for row in rows]
+        rows = _OF_CUSTOMER.run(self.connection, {"customer": customer})
+        return [*map(SPEND_LIMITS.read, rows)]
 
     def page(self, customer: str | None, page: Page) -> Sequence[LimitDefinition]:
         """Return a page of the limits that are not canceled, newest first."""
