@@ -5,25 +5,21 @@ two callers never hold the same cent. Whether one is open follows from the log a
 instant: nothing needs to run for it to expire.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 
-from ledger.appending.writing import Writing
-from ledger.facts.credits.grants import Draw
-from ledger.facts.credits.holds import CreditHoldCreated, HeldPart
 from metering.arguments.ids import found_by_id
 from metering.arguments.pages import LIMIT, ListObject, listed, page_of
 from metering.arguments.refusals import exclusive, missing
 from metering.arguments.schema import checked
 from metering.arguments.times import Time, instant
 from metering.credits.requests import CreditAmountParams
-from metering.holds.deciding import (
-    check_open,
-    check_same,
-    check_settled_so,
-    created,
-    released,
-    settled,
+from metering.holds.deciding import check_open, released
+from metering.holds.grouping import (
+    HoldOutcome,
+    HoldsGroup,
+    HoldToCreate,
+    HoldToSettle,
 )
 from metering.holds.rating import HoldRating, check_amount_or_usage, wanted_hold
 from metering.holds.requests import (
@@ -36,19 +32,13 @@ from metering.holds.requests import (
 from metering.holds.resources import CreditHold
 from metering.holds.settling import SettlementsReceipt, settle_holds
 from metering.holds.shown import hold_resource
-from metering.limits.obeying import check_limits
 from metering.spending.burn_down import BurnDown
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.holds import (
     Hold,
     HoldStatus,
-    Settlement,
-    after,
-    as_of,
-    held,
 )
-from projections.kernels.credits.holds import settled as settlement_of
 
 
 class CreditHolds:
@@ -56,8 +46,7 @@ class CreditHolds:
 
     def __init__(self, engine: Engine, burn_down: BurnDown) -> None:
         self._engine = engine
-        self._rating = HoldRating(engine, burn_down)
-        self._grant_ids = _GrantIds()
+        self._group = HoldsGroup(engine, HoldRating(engine, burn_down))
 
     def create(  # noqa: PLR0913  # the attributes of a hold have names
         self,
@@ -117,29 +106,7 @@ class CreditHolds:
         wanted = wanted_hold(asked)
         end = None if expires_at is None else instant(expires_at, "expires_at")
 
-        with self._engine.writing_credits(lambda _: [asked.customer]) as (
-            writing,
-            seen,
-        ):
-            known = seen.holds.hold(wanted.hold_id)
-            wanted = self._rating.with_usage(writing, asked, wanted)
-            if known is None:
-                wanted, usage = self._rating.rated(writing, wanted)
-                fact = created(wanted, end, seen, writing.now, usage)
-                self._check_limits(writing, fact, sum_of(fact.parts))
-                writing.record([fact])
-                parts = fact.parts
-            else:
-                check_same(known, wanted, end)
-                fact, parts = None, known.parts
-            grant_ids = self._grant_ids.of(seen, parts)
-        if fact is not None:
-            assert writing.commit is not None, "it was just recorded"
-            at = writing.commit.last_position, writing.commit.recorded_at
-            known = held(fact, *at)
-        assert known is not None, "it was made, now or before"
-        made = as_of(known, (), known.position)
-        return hold_resource(made, grant_ids, made.created, livemode=self._livemode)
+        return self._answer(self._group.submit(HoldToCreate(asked, wanted, end)))
 
     def settle(
         self,
@@ -189,30 +156,7 @@ class CreditHolds:
         if asked.amount is not None and asked.quantity is not None:
             raise exclusive("amount", "amount", "quantity")
 
-        with self._engine.writing_credits(_owner_of(hold_id)) as (writing, seen):
-            hold = hold_of(seen, hold_id)
-            its = seen.holds.settlement(hold, asked.settlement or "")
-            fact, made = None, list[Settlement]()
-            if its is None:
-                asked = self._rating.settlement(writing, hold, asked)
-                fact = settled(hold, asked, seen, writing.now)
-                beyond = sum_of(fact.application.draws) - sum_of(fact.drawn)
-                if beyond:
-                    self._check_limits(writing, hold, beyond, hold.created)
-                writing.record([fact])
-            else:
-                check_settled_so(hold, its, asked)
-                made = seen.holds.settlements_of([hold])[hold.position]
-            grant_ids = self._grant_ids.of(seen, hold.parts)
-        if fact is not None:
-            assert writing.commit is not None, "it was just recorded"
-            at = writing.commit.last_position, writing.commit.recorded_at
-            its = settlement_of(fact, *at)
-            hold = after(hold, its)
-        else:
-            assert its is not None, "it was settled, now or before"
-            hold = as_of(hold, made, its.position)
-        return hold_resource(hold, grant_ids, its.recorded_at, livemode=self._livemode)
+        return self._answer(self._group.submit(HoldToSettle(hold_id, asked)))
 
     def settle_many(self, source: object) -> SettlementsReceipt:
         """Settle many holds, a row a settlement, as if settled one by one in order.
@@ -241,7 +185,11 @@ class CreditHolds:
             ResourceMissingError: there is no such hold.
             InvalidRequestError: it is settled.
         """
-        with self._engine.writing_credits(_owner_of(hold_id)) as (writing, seen):
+
+        def whose(seen: CreditQueries) -> list[str]:
+            return [hold_of(seen, hold_id).customer]
+
+        with self._engine.writing_credits(whose) as (writing, seen):
             hold = hold_of(seen, hold_id)
             if hold.status(writing.now) not in _GIVEN_UP:
                 check_open(hold, writing.now)
@@ -303,26 +251,13 @@ class CreditHolds:
         ]
         return listed(asked, made, self._page)
 
-    def _check_limits(
-        self,
-        writing: Writing,
-        hold: CreditHoldCreated | Hold,
-        amount: int,
-        instant: int | None = None,
-    ) -> None:
-        """Check that the spend limits of a hold's customer allow an amount more."""
-        check_limits(
-            self._engine,
-            writing,
-            customer=hold.customer,
-            price=hold.price,
-            currency=hold.currency,
-            amount=amount,
-            instant=instant,
-        )
+    def _answer(self, outcome: HoldOutcome) -> CreditHold:
+        hold, instant, _ = outcome.decided
+        ids = outcome.grant_ids
+        return hold_resource(hold, ids, instant, livemode=self._livemode)
 
     def _resource(self, seen: CreditQueries, hold: Hold, at: int) -> CreditHold:
-        grant_ids = self._grant_ids.of(seen, hold.parts)
+        grant_ids = seen.grant_ids([part.grant_position for part in hold.parts])
         return hold_resource(hold, grant_ids, at, livemode=self._livemode)
 
     @property
@@ -330,37 +265,7 @@ class CreditHolds:
         return self._engine.settings.livemode
 
 
-class _GrantIds:
-    """The ids of grants by position, as far as they are known: none ever changes."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, str] = {}
-
-    def of(self, seen: CreditQueries, parts: Sequence[HeldPart]) -> dict[int, str]:
-        """Return the ids of the grants of parts."""
-        known = self._known
-        positions = [part.grant_position for part in parts]
-        missing = [each for each in positions if each not in known]
-        if missing:
-            if len(known) > _GRANT_IDS_KEPT:
-                known = self._known = {}
-                missing = positions
-            known |= seen.grant_ids(missing)
-        return {each: known[each] for each in positions}
-
-
-_GRANT_IDS_KEPT = 10_000
 _GIVEN_UP = {HoldStatus.RELEASED, HoldStatus.EXPIRED}
-
-
-def sum_of(parts: Iterable[HeldPart | Draw]) -> int:
-    """Return what parts of grants come to."""
-    return sum(each.amount for each in parts)
-
-
-def _owner_of(hold_id: object) -> Callable[[CreditQueries], list[str]]:
-    """Return what looks whose credits a hold keeps, or refuses the id."""
-    return lambda seen: [hold_of(seen, hold_id).customer]
 
 
 def hold_of(seen: CreditQueries, hold_id: object, param: str = "id") -> Hold:

@@ -143,6 +143,19 @@ class HoldQueries:
         given = {"invoice": invoice}
         return _APPLIED_TO.run(self.connection, given).fetchone() is not None
 
+    def applied_to(self, invoices: Sequence[str]) -> set[str]:
+        """Return the invoices that credits were ever applied to."""
+        if not invoices:
+            return set()
+        is_wanted = is_among(self.connection, credit_application.c.invoice, invoices)
+        found = union_all(
+            *(
+                select(credit_application.c.invoice).where(is_wanted, each)
+                for each in (IS_HELD, IS_REINSTATED)
+            )
+        )
+        return set(self.connection.execute(found).scalars())
+
     def held_of(self, customers: Sequence[str], instant: int) -> Counter[int]:
         """Return what holds of customers keep of each grant at an instant, not past."""
         is_wanted = is_among(self.connection, _hold.customer, customers)
