@@ -20,9 +20,9 @@ START = datetime(2026, 1, 20, tzinfo=UTC)
 
 
 def spend(store: metering.Metering) -> None:
-    """Draw from what fell due, after it was recorded three grants at a time."""
+    """Draw from what fell due, after it was recorded nine grants at a time."""
     before = scheduled_credits.GRANTS_AT_A_TIME
-    scheduled_credits.GRANTS_AT_A_TIME = 3
+    scheduled_credits.GRANTS_AT_A_TIME = 9
     try:
         apply(store, "in_2", line(7))
     finally:
