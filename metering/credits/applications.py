@@ -123,8 +123,6 @@ class CreditApplications:
     ) -> CreditsReceipt:
         """Settle the invoices of a billing run, as if applied one by one in order.
 
-        They draw from customers' own credits alone, and leave those of pools to `apply`.
-
         The rows of an invoice may lie anywhere. Invoices are settled in the order of
         their first rows, and their lines draw in the order of theirs. An invoice that
         comes again with all its lines is a repetition.

@@ -280,8 +280,7 @@ class Statements:
         already stays as it is, so that a run that broke off is repeated whole: ids
         follow from the subscription and the end of the period. Usage is summed up once
         for each period that there is, and statements are committed in portions with the
-        credits that they draw, those of earlier periods first; from customers' own
-        credits alone, and not from those of pools, as `finalize` does. One that cannot be made
+        credits that they draw, those of earlier periods first. One that cannot be made
         does not fail the others.
 
         Args:

@@ -162,6 +162,16 @@ class HoldQueries:
         holds = self._holds(_OPEN.where(is_wanted), {"instant": instant})
         return held_by_grant(holds, instant)
 
+    def held_by_customer(
+        self, customers: Sequence[str], instant: int
+    ) -> dict[str, Counter[int]]:
+        """Return `held_of` of each customer that has an open hold."""
+        is_wanted = is_among(self.connection, _hold.customer, customers)
+        found: dict[str, list[Hold]] = {}
+        for hold in self._holds(_OPEN.where(is_wanted), {"instant": instant}):
+            found.setdefault(hold.customer, []).append(hold)
+        return {each: held_by_grant(holds, instant) for each, holds in found.items()}
+
     def moves_of(self, customer: str) -> list[HeldMove]:
         """Return all that a customer's holds took and let go of."""
         return self._moves(self._holds(_HOLDS_OF, {"customer": customer}))

@@ -5,18 +5,20 @@ here too. So a run over many invoices reads the grants of a customer once and no
 commit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from ledger.commits import read_head
 from ledger.database.bulk import is_among, read_columns
 from ledger.database.rows import decoded
 from ledger.facts.credits.grants import GrantCategory
 from projections.credits.hold_queries import HoldQueries
+from projections.credits.pools.members import PooledGrant, PoolMembers
 from projections.credits.tables import (
     GRANTS_AND_USE,
     HAS_CREDIT,
@@ -26,10 +28,19 @@ from projections.credits.tables import (
     credit_grant_use,
 )
 from projections.kernels.credits.burn_down import NEVER
-from projections.kernels.credits.burn_down_many import EVERY_PRICE, UsableGrants
+from projections.kernels.credits.burn_down_many import (
+    EVERY_PRICE,
+    Draws,
+    InvoiceLines,
+    UsableGrants,
+)
+from projections.kernels.credits.grants import Application
+from projections.pools.queries import PoolQueries
 
 _GRANTS_AT_MOST = 1_000_000
 _PAID = GrantCategory.PAID.value
+_POOL = "\0"
+"""Begins the name of a pool among those of customers, which never begin so."""
 _COLUMNS = (
     credit_grant.c.position,
     credit_grant.c.grant_id,
@@ -41,6 +52,7 @@ _COLUMNS = (
     credit_grant.c.priority,
     credit_grant.c.category,
     credit_grant.c.prices,
+    credit_grant.c.pool,
     credit_grant_use.c.held,
 )
 _LIVE = select(*_COLUMNS).select_from(GRANTS_AND_USE).where(IS_LIVE)
@@ -60,6 +72,11 @@ class Codes:
     def __contains__(self, string: str) -> bool:
         """Whether a string has a number."""
         return string in self._codes
+
+    def strings(self, numbers: Container[int]) -> set[str]:
+        """Return the strings that have some numbers."""
+        found = self._codes.items()
+        return {each for each, number in found if each and number in numbers}
 
     def of(self, string: str) -> int:
         """Return the number of a string, a new one where it has none."""
@@ -106,6 +123,8 @@ class Spendable:
         self.grant_ids: list[str] = []
         self.positions = np.zeros(0, np.int64)
         self._columns = np.zeros((8, 0), np.int64)
+        self._members = PoolMembers()
+        self._pools: dict[int, str] = {}
 
     def read(
         self, connection: Connection, customers: Sequence[str], instant: int
@@ -129,19 +148,54 @@ class Spendable:
         ]
         if not unknown:
             return
-        self._customers.of_all(unknown)
-        statement = self._wanted.where(
-            is_among(connection, credit_grant.c.customer, unknown)
-        )
-        *columns, held = read_columns(connection, statement, {"instant": instant})
+        codes = self._customers.of_all(unknown).tolist()
+        is_own = is_among(connection, credit_grant.c.customer, unknown)
+        self._read_grants(connection, is_own, unknown, instant)
+        members = dict(zip(unknown, codes, strict=True))
+        pools = self._members.read(connection, members, instant)
+        added = sorted(pools.difference(self._pools.values()))
+        if pools:
+            # What holds keep of a share is not read with the grants that are live.
+            self._has_holds = True
+        if added:
+            is_pooled = is_among(connection, credit_grant.c.pool, added)
+            holders = sorted(PoolQueries(connection).holders(added))
+            self._read_grants(connection, is_pooled, holders, instant)
+
+    def _read_grants(
+        self,
+        connection: Connection,
+        is_wanted: ColumnElement[bool],
+        holders: Sequence[str],
+        instant: int,
+    ) -> None:
+        """Read grants.
+
+        Args:
+            connection: to the tables.
+            is_wanted: which.
+            holders: the customers whose holds may keep something of them.
+            instant: of the database transaction.
+        """
+        statement = self._wanted.where(is_wanted)
+        given = {"instant": instant}
+        *columns, pools, held = read_columns(connection, statement, given)
+        columns[2] = [
+            customer or f"{_POOL}{pool_id}"
+            for customer, pool_id in zip(columns[2], pools, strict=True)
+        ]
         if any(held):
             self._has_holds = True
-            amounts = HoldQueries(connection).held_of(unknown, instant)
+            amounts = HoldQueries(connection).held_of(holders, instant)
             positions, left = columns[0], columns[4]
             columns[4] = [
                 one - amounts[at] for at, one in zip(positions, left, strict=True)
             ]
+        first = len(self.grant_ids)
         self._add(columns)
+        self._pools |= {
+            at: pool_id for at, pool_id in enumerate(pools, first) if pool_id
+        }
 
     def _add(self, columns: list[list[Any]]) -> None:
         (positions, ids, customers, currencies, left, starts, ends, *others) = columns
@@ -216,15 +270,67 @@ class Spendable:
         )
         return grants, at
 
+    def draw_shared(self, lines: InvoiceLines, own: Draws, instant: int) -> Draws:
+        """Add to draws of customers' own grants what their lines draw of pools.
+
+        Args:
+            lines: in the order in which they are settled.
+            own: what they draw, by the index of the grant in the run.
+            instant: at which grants are usable.
+        """
+        if not self._pools:
+            return own
+        _, currency, left, start, end, priority, is_paid, scope = self._columns
+        at = np.fromiter(self._pools, np.int64)
+        at = at[(left[at] > 0) & (start[at] <= instant) & (instant < end[at])]
+        keys = (self.positions, start, is_paid, end, priority)
+        at = at[np.lexsort([key[at] for key in keys])]
+        grants = [
+            PooledGrant(
+                at=each,
+                pool_id=self._pools[each],
+                currency=int(currency[each]),
+                effective_at=int(start[each]),
+                expires_at=int(end[each]),
+                scope=int(scope[each]),
+            )
+            for each in at.tolist()
+        ]
+        return self._members.draw(lines, own, grants, left, {*self._scope_prices})
+
+    def sharing(self, given_back: Iterable[Application]) -> set[str]:
+        """Return the customers that draw from pools, or that give back to one.
+
+        Args:
+            given_back: what the commit in hand gives back.
+        """
+        if not self._pools:
+            return set()
+        pooled = {int(self.positions[at]) for at in self._pools}
+        return self._customers.strings(self._members.pools).union(
+            each.customer
+            for each in given_back
+            if any(draw.grant_position in pooled for draw in each.draws)
+        )
+
     def draw(self, at: np.ndarray, amounts: np.ndarray) -> None:
         """Take off what the commit in hand draws; `recorded` follows."""
         np.subtract.at(self._columns[2], at, amounts)
 
-    def give_back(self, amounts: Mapping[int, int]) -> None:
-        """Add what the commit in hand gives back, by the position of the grant.
+    def give_back(self, parts: Mapping[tuple[str, int], int]) -> None:
+        """Add what the commit in hand gives back, by customer and position of the grant.
 
         What comes back to a grant that is not live expires at once.
         """
+        amounts: Counter[int] = Counter()
+        for (_, position), amount in parts.items():
+            amounts[position] += amount
+        if self._pools:
+            pools = {int(self.positions[at]): each for at, each in self._pools.items()}
+            for (customer, position), amount in parts.items():
+                if position in pools:
+                    [code] = self._customers.known([customer]).tolist()
+                    self._members.give_back(code, pools[position], amount)
         given = np.array(sorted(amounts.items()), np.int64).reshape(-1, 2)
         order = np.argsort(self.positions)
         at = np.searchsorted(self.positions, given[:, 0], sorter=order)

@@ -31,12 +31,19 @@ _WITH_USE = credit_pool_member.join(
     credit_pool_use,
     and_(_use.pool_id == _member.pool_id, _use.customer == _member.customer),
 )
-_CAPS_OF = (
-    select(_member.pool_id, _CAP, func.coalesce(_use.applied, 0).label("applied"))
+_CAPS = (
+    select(
+        _member.customer,
+        _member.pool_id,
+        _CAP,
+        func.coalesce(_use.applied, 0).label("applied"),
+    )
     .select_from(_WITH_USE)
-    .where(_member.customer == bindparam("customer"), IS_MEMBER)
+    .where(IS_MEMBER)
     .order_by(_member.pool_id)
 )
+_ANY_MEMBER = select(_member.position).where(IS_MEMBER).limit(1)
+_CAPS_OF = _CAPS.where(_member.customer == bindparam("customer"))
 _APPLIED = select(_use.applied).where(
     _use.pool_id == bindparam("pool_id"), _use.customer == bindparam("customer")
 )
@@ -98,6 +105,17 @@ class PoolQueries:
         """
         rows = self.connection.execute(_CAPS_OF, {"customer": customer})
         return [(row.pool_id, row.cap, int(row.applied)) for row in rows]
+
+    def caps_of_many(
+        self, customers: Sequence[str]
+    ) -> list[tuple[str, str, int | None, int]]:
+        """Return `caps_of` of any number of customers, each behind its customer."""
+        # Most stores have none: not to look for thousands there.
+        if self.connection.execute(_ANY_MEMBER).first() is None:
+            return []
+        is_wanted = is_among(self.connection, _member.customer, customers)
+        rows = self.connection.execute(_CAPS.where(is_wanted))
+        return [(row.customer, row.pool_id, row.cap, int(row.applied)) for row in rows]
 
     def applied(self, pool_id: str, customer: str) -> int:
         """Return what invoices of a customer hold of a pool."""

@@ -2,7 +2,7 @@
 
 An invoice that is replaced gives back first what it drew. A customer's invoices from
 there on draw in a later round than those before it; customers do not matter to each
-other.
+other, unless they share a pool.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ from metering.errors import InvalidRequestError
 from projections.credits.queries import CreditQueries
 from projections.credits.spendable import Spendable
 from projections.kernels.credits.burn_down_many import InvoiceLines, burn_down_many
-from projections.kernels.credits.grants import Application, applied, drawn
+from projections.kernels.credits.grants import Application, applied
 from projections.statements.queries import StatementQueries
 
 
@@ -193,11 +193,13 @@ def _draw_in_rounds(
 ) -> BatchDraws:
     """Return what invoices draw, after those that are replaced gave back."""
     rounds = []
-    for invoices in _rounds(batch, sorted_out):
-        given_back: Counter[int] = Counter()
+    for invoices in _rounds(batch, sorted_out, spendable):
+        given_back: Counter[tuple[str, int]] = Counter()
         for at in invoices:
             if at in sorted_out.replaced:
-                given_back.update(drawn(sorted_out.replaced[at].draws))
+                before = sorted_out.replaced[at]
+                for draw in before.draws:
+                    given_back[before.customer, draw.grant_position] += draw.amount
         if given_back:
             spendable.give_back(given_back)
         draws = _draw(batch, np.array(invoices, np.int64), spendable, now)
@@ -214,15 +216,23 @@ def _draw_in_rounds(
     return BatchDraws(**{**arrays, "fact": np.searchsorted(new, arrays["invoice"])})
 
 
-def _rounds(batch: InvoiceBatch, sorted_out: _SortedOut) -> Iterator[Sequence[int]]:
-    """Yield the invoices to be settled; each that is replaced begins its customer's next."""
+def _rounds(
+    batch: InvoiceBatch, sorted_out: _SortedOut, spendable: Spendable
+) -> Iterator[Sequence[int]]:
+    """Yield the invoices to be settled; each that is replaced begins its customer's next.
+
+    Customers that share a pool count as one.
+    """
     if not sorted_out.replaced:
         yield sorted_out.new
         return
+    sharing = spendable.sharing(sorted_out.replaced.values())
     number: Counter[str] = Counter()
     rounds: list[list[int]] = [[]]
     for at in sorted_out.new:
         customer = batch.customers[at]
+        if customer in sharing:
+            customer = ""
         if at in sorted_out.replaced:
             number[customer] += 1
             if number[customer] == len(rounds):
@@ -248,15 +258,15 @@ def _draw(
     )
     grants, at = spendable.credits(accounts, now)
     prices = spendable.price_codes(batch.prices.names)
-    drawn = burn_down_many(
-        InvoiceLines(
-            account=np.repeat(accounts, counts),
-            amount=batch.amounts[line],
-            period_end=batch.period_ends[invoice],
-            price=prices[batch.prices.codes[line]],
-        ),
-        grants,
+    lines = InvoiceLines(
+        account=np.repeat(accounts, counts),
+        amount=batch.amounts[line],
+        period_end=batch.period_ends[invoice],
+        price=prices[batch.prices.codes[line]],
     )
+    own = burn_down_many(lines, grants)
+    own = replace_fields(own, credit=at[own.credit])
+    drawn = spendable.draw_shared(lines, own, now)
     of_draw = invoice[drawn.line]
     starts = np.searchsorted(of_draw, of_draw)
     return BatchDraws(
@@ -264,6 +274,6 @@ def _draw(
         fact=np.searchsorted(new, of_draw),
         line=line[drawn.line],
         number=np.arange(len(of_draw)) - starts,
-        grant=at[drawn.credit],
+        grant=drawn.credit,
         amount=drawn.amount,
     )

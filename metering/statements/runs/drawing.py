@@ -1,6 +1,7 @@
 """Credits of a billing run: what the lines of many statements draw, by columns."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain, pairwise
 
 import numpy as np
@@ -59,20 +60,25 @@ class RunCredits:
         )
         grants, at = spendable.credits(whose, now)
         ends = np.array([plan.period_end for plan, _ in made], np.int64)
+        amounts = np.array([line.amount for line in flat], np.int64)
         lines = InvoiceLines(
             account=whose,
-            amount=_capped([line.amount for line in flat], whose, grants),
+            amount=amounts,
             period_end=np.repeat(ends, counts),
             price=spendable.price_codes([line.price_id for line in flat]),
         )
-        draws = burn_down_many(lines, grants)
-        spendable.draw(at[draws.credit], draws.amount)
+        own = burn_down_many(
+            replace(lines, amount=_capped(amounts, whose, grants)), grants
+        )
+        own = replace(own, credit=at[own.credit])
+        draws = spendable.draw_shared(lines, own, now)
+        spendable.draw(draws.credit, draws.amount)
         bounds = np.cumsum([0, *counts])
         cuts = np.searchsorted(draws.line, bounds).tolist()
         every = [
             *zip(
                 draws.line.tolist(),
-                at[draws.credit].tolist(),
+                draws.credit.tolist(),
                 draws.amount.tolist(),
                 strict=True,
             )
@@ -110,9 +116,7 @@ class RunCredits:
         )
 
 
-def _capped(
-    amounts: Sequence[int], whose: np.ndarray, grants: UsableGrants
-) -> np.ndarray:
+def _capped(amounts: np.ndarray, whose: np.ndarray, grants: UsableGrants) -> np.ndarray:
     """Return amounts, of which none is more than all the credits of its account.
 
     So their sum fits, whatever usage came to, and they draw the same.
@@ -124,4 +128,5 @@ def _capped(
     # Behind the last account there are no credits either.
     padded = np.append(accounts, -1)
     caps = np.where(padded[at] == whose, totals[at], 0)
-    return np.minimum(np.array(amounts, np.int64), caps)
+    capped: np.ndarray = np.minimum(amounts, caps)
+    return capped

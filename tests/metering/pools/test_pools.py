@@ -13,6 +13,7 @@ from tests.metering.usual_credits import (
     METERED,
     apply,
     balance,
+    for_prices,
     grant,
     line,
     money,
@@ -301,15 +302,62 @@ def test_an_alert_on_a_members_credits_sees_its_own_alone(m: metering.Metering) 
     assert [each.customer for each in m.alerts.triggered()] == ["a"]
 
 
-def test_a_billing_run_leaves_pools_alone(m: metering.Metering) -> None:
-    pool(m, "a")
-    pooled(m, 1_000)
-    grant(m, 300, customer="a")
+def test_a_billing_run_draws_as_its_invoices_one_by_one(m: metering.Metering) -> None:
+    pool(m, "a", "b", cap=money(250))
+    shared = [
+        pooled(m, 200, priority=2),
+        pooled(m, 300, priority=1, applicability_config=for_prices("price_2")),
+    ]
+    own = grant(m, 100, customer="a").id
+    held(m, "b", 50, price="price_2")
 
-    receipt = m.credits.apply_many(run({"customer": "a", "amount": 500}))
+    receipt = m.credits.apply_many(
+        run(
+            {"customer": "a", "amount": 150},
+            {"invoice": "in_2", "customer": "b", "amount": 90},
+            {"invoice": "in_2", "customer": "b", "line": "il_2", "price": "price_2"},
+            {"invoice": "in_3", "customer": "c", "amount": 90},
+            {"invoice": "in_4", "customer": "a", "amount": 150},
+            {"invoice": "in_4", "customer": "a", "line": "il_2", "price": "price_2"},
+        )
+    )
 
-    assert receipt.transactions.column("amount").to_pylist() == [300]
-    assert left(m) == (1_000, 1_000, 0)
+    made = receipt.transactions
+    assert [
+        (
+            made["invoice"][at].as_py(),
+            made["credit_grant"][at].as_py(),
+            made["amount"][at].as_py(),
+        )
+        for at in range(made.num_rows)
+    ] == [
+        ("in_1", own, 100),
+        ("in_1", shared[0], 50),
+        ("in_2", shared[0], 90),
+        ("in_2", shared[1], 100),
+        ("in_4", shared[0], 60),
+        ("in_4", shared[1], 100),
+    ]
+    assert (drawable(m, "a"), drawable(m, "b")) == (40, 10)
+
+
+def test_a_billing_run_that_replaces_gives_back_to_the_pool(
+    m: metering.Metering,
+) -> None:
+    pool(m, "a", "b", cap=money(300))
+    pooled(m, 300)
+    m.credits.apply_many(run({"customer": "a", "amount": 300}))
+
+    again = m.credits.apply_many(
+        run(
+            {"customer": "a", "amount": 200},
+            {"invoice": "in_2", "customer": "b", "amount": 90},
+        ),
+        replace=True,
+    )
+
+    assert again.transactions["amount"].to_pylist() == [200, 90]
+    assert (drawable(m, "a"), drawable(m, "b")) == (10, 10)
 
 
 def test_members_are_listed_page_by_page(m: metering.Metering) -> None:
