@@ -60,7 +60,7 @@ class Metering(CallGroups, BulkUsage):
         spend_limits: create, update, cancel, retrieve, list.
         credit_schedules: create, update, pause, resume, cancel, retrieve, list.
         credit_pools: create, update, archive, retrieve, list, add_member, remove_member,
-            list_members, balance.
+            retrieve_member, list_members, balance.
         credits: apply, apply_many, preview, preview_many, reinstate.
         credit_balance_summary: retrieve, history.
         credit_balance_transactions, events, error_reports: list, retrieve.

@@ -196,7 +196,7 @@ _RESOURCES = (
         name="hold_lapse", version=1, kinds=(CreditHoldLapsed,), load=_hold_lapses
     ),
     FoldedResource(
-        name="credit_pool", version=1, kinds=get_args(PoolFact), load=_pools
+        name="credit_pool", version=2, kinds=get_args(PoolFact), load=_pools
     ),
     FoldedResource(
         name="product",

@@ -16,6 +16,7 @@ from ledger.facts.alerts import CreditAlertCreated, SpendAlertCreated, UsageAler
 from ledger.facts.credits.grants import CreditGrantCreated
 from ledger.facts.credits.holds import CreditHoldCreated
 from ledger.facts.credits.limits import SpendLimitCreated
+from ledger.facts.credits.pools import CreditPoolCreated
 from ledger.facts.credits.schedules import CreditScheduleCreated
 from ledger.facts.credits.settlements import SettledInvoices
 from ledger.facts.customers import CustomerCreated
@@ -150,6 +151,7 @@ _MADE: Mapping[type[Fact], Callable[[Any], str]] = {
     SubscriptionCreated: attrgetter("subscription_id"),
     SubscriptionItemCreated: attrgetter("item.item_id"),
     CreditHoldCreated: attrgetter("hold_id"),
+    CreditPoolCreated: attrgetter("pool_id"),
     SpendLimitCreated: attrgetter("limit_id"),
     CreditScheduleCreated: attrgetter("schedule_id"),
 }

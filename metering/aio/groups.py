@@ -201,6 +201,7 @@ class AsyncCreditPools(AsyncGroup[CreditPools]):
     list = listed(CreditPools.list)
     add_member = awaited(CreditPools.add_member)
     remove_member = awaited(CreditPools.remove_member)
+    retrieve_member = awaited(CreditPools.retrieve_member)
     list_members = listed(CreditPools.list_members)
     balance = awaited(CreditPools.balance)
 

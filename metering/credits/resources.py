@@ -123,7 +123,7 @@ class CreditBalanceTransaction(ResourceObject, frozen=True, kw_only=True):
         member: whose invoice or hold moved credits of the pool; None where none did.
     """
 
-    beyond_stripe: ClassVar[frozenset[str]] = frozenset({"pool", "member"})
+    absent_where_none: ClassVar[frozenset[str]] = frozenset({"pool", "member"})
 
     id: str
     object: Literal["billing.credit_balance_transaction"] = (

@@ -261,6 +261,23 @@ class CreditPools:
         left = member.after_leaving(writing.commit.recorded_at)
         return member_resource(left, livemode=self._livemode)
 
+    def retrieve_member(self, pool_id: str, *, customer: str) -> CreditPoolMember:
+        """Return a customer as the member of a pool that it is, or was last.
+
+        Raises:
+            ResourceMissingError: there is no such pool, or the customer never joined it.
+        """
+        asked = checked(PoolMemberRemove, customer=customer)
+        with self._engine.credits() as (seen, _):
+            pool, pools = pool_of(seen, pool_id, "id"), PoolQueries(seen.connection)
+            found = found_by_id(
+                lambda each: pools.last_member(pool.pool_id, each),
+                asked.customer,
+                "member",
+                "customer",
+            )
+        return member_resource(found, livemode=self._livemode)
+
     def list_members(
         self,
         pool_id: str,

@@ -4,6 +4,7 @@ from metering.server.api.routes import Route
 from metering.server.extensions import (
     bulk,
     credit_holds,
+    credit_pools,
     credit_schedules,
     explanations,
     operations,
@@ -46,6 +47,7 @@ ROUTES: tuple[Route, ...] = (
     *extension_credits.ROUTES,
     *credit_holds.ROUTES,
     *credit_schedules.ROUTES,
+    *credit_pools.ROUTES,
     *spend_limits.ROUTES,
     *extension_meter_events.ROUTES,
     *statements.ROUTES,

@@ -23,6 +23,15 @@ _POOL = _POOLS.where(_pool.pool_id == bindparam("pool_id"))
 _MEMBERS = select(credit_pool_member).where(
     _member.pool_id == bindparam("pool_id"), IS_MEMBER
 )
+_EVER = (
+    select(credit_pool_member)
+    .where(
+        _member.pool_id == bindparam("pool_id"),
+        _member.customer == bindparam("customer"),
+    )
+    .order_by(_member.position.desc())
+    .limit(1)
+)
 _MEMBER = _MEMBERS.where(_member.customer == bindparam("customer"))
 _CAP = func.coalesce(_member.cap, _pool.cap).label("cap")
 _WITH_USE = credit_pool_member.join(
@@ -89,6 +98,12 @@ class PoolQueries:
         """Return a customer as a member; None of one that is none now."""
         given = {"pool_id": pool_id, "customer": customer}
         row = self.connection.execute(_MEMBER, given).first()
+        return None if row is None else MEMBERS.read(row)
+
+    def last_member(self, pool_id: str, customer: str) -> PoolMember | None:
+        """Return a customer as the member that it is, or was last."""
+        given = {"pool_id": pool_id, "customer": customer}
+        row = self.connection.execute(_EVER, given).first()
         return None if row is None else MEMBERS.read(row)
 
     def page_of_members(self, pool_id: str, page: Page) -> list[PoolMember]:

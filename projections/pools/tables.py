@@ -52,6 +52,7 @@ credit_pool_member = Table(
     Column("joined_at", BigInteger, nullable=False),
     Column("left_at", BigInteger, nullable=True),
     Index("credit_pool_member_pool", "pool_id", "position"),
+    Index("credit_pool_member_ever", "customer", "pool_id", "position"),
     partial_index(
         "credit_pool_member_now",
         "customer",

@@ -149,6 +149,7 @@ PARAMETERS = {
     "credit_pools.list": "limit starting_after ending_before",
     "credit_pools.add_member": "pool_id customer cap",
     "credit_pools.remove_member": "pool_id customer",
+    "credit_pools.retrieve_member": "pool_id customer",
     "credit_pools.list_members": "pool_id limit starting_after ending_before",
     "credit_pools.balance": "pool_id customer credit_grant",
     "credits.apply": "invoice customer period_end lines replace",
