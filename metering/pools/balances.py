@@ -1,15 +1,51 @@
 """What is left of a pool now, and what of it a member could draw."""
 
+from metering.arguments.clock import at_microseconds
 from metering.credits.grants import grant_of
+from metering.credits.resources import CreditBalance, monetary
 from metering.errors import ResourceMissingError
+from metering.pools.requests import PoolBalanceQuery
+from metering.pools.resources import CreditPoolBalance
 from projections.credits.pools.grants import PoolGrants
 from projections.credits.queries import CreditQueries
-from projections.kernels.credits.balances import Balance, balances
+from projections.kernels.credits.balances import balances
 from projections.kernels.credits.burn_down import free_together, is_usable
 from projections.kernels.credits.grants import Grant
+from projections.kernels.credits.pools import Pool
 
 
-def chosen_grants(
+def pool_balance(
+    seen: CreditQueries,
+    pool: Pool,
+    asked: PoolBalanceQuery,
+    now: int,
+    *,
+    livemode: bool,
+) -> CreditPoolBalance:
+    """Return what is left of a pool; see `CreditPools.balance`."""
+    grants = _chosen(seen, pool.pool_id, asked.credit_grant, now)
+    drawable: dict[str, int] = {}
+    if asked.customer is not None:
+        drawable = _drawable_by(seen, asked.customer, grants, now)
+    held = {each.position: each.held for each in grants}
+    return CreditPoolBalance(
+        at=at_microseconds(now),
+        balances=tuple(
+            CreditBalance(
+                available_balance=monetary(currency, balance.available),
+                held_balance=monetary(currency, balance.held),
+                ledger_balance=monetary(currency, balance.ledger),
+            )
+            for currency, balance in balances(grants, {}, held, now).items()
+        ),
+        customer=asked.customer,
+        drawable=tuple(monetary(*each) for each in drawable.items()),
+        livemode=livemode,
+        pool=pool.pool_id,
+    )
+
+
+def _chosen(
     seen: CreditQueries, pool_id: str, grant_id: str | None, now: int
 ) -> list[Grant]:
     """Return all grants of a pool, or one of them, as of an instant that is not past."""
@@ -22,13 +58,7 @@ def chosen_grants(
     return seen.holds.with_held(grants, now)
 
 
-def pool_balances(grants: list[Grant], now: int) -> dict[str, Balance]:
-    """Add up grants of a pool, by currency."""
-    held = {each.position: each.held for each in grants}
-    return balances(grants, {}, held, now)
-
-
-def drawable_by(
+def _drawable_by(
     seen: CreditQueries, customer: str, grants: list[Grant], now: int
 ) -> dict[str, int]:
     """Return what a customer could draw of grants of a pool now, by currency."""

@@ -16,16 +16,14 @@ from ledger.facts.credits.pools import (
     CreditPoolMemberRemoved,
     CreditPoolUpdated,
 )
-from metering.arguments.clock import at_microseconds
 from metering.arguments.ids import found_by_id
 from metering.arguments.metadata import merge_metadata
 from metering.arguments.pages import LIMIT, ListObject, listed, page_of
 from metering.arguments.schema import checked
 from metering.credits.pooling import open_pool, pool_of
 from metering.credits.requests import CreditAmountParams
-from metering.credits.resources import CreditBalance, monetary
 from metering.pools import refusals
-from metering.pools.balances import chosen_grants, drawable_by, pool_balances
+from metering.pools.balances import pool_balance
 from metering.pools.caps import (
     Cap,
     check_cap_of_member,
@@ -332,25 +330,7 @@ class CreditPools:
         asked = checked(PoolBalanceQuery, customer=customer, credit_grant=credit_grant)
         with self._engine.credits() as (seen, now):
             pool = pool_of(seen, pool_id, "id")
-            grants = chosen_grants(seen, pool.pool_id, asked.credit_grant, now)
-            drawable = {}
-            if asked.customer is not None:
-                drawable = drawable_by(seen, asked.customer, grants, now)
-        return CreditPoolBalance(
-            at=at_microseconds(now),
-            balances=tuple(
-                CreditBalance(
-                    available_balance=monetary(currency, balance.available),
-                    held_balance=monetary(currency, balance.held),
-                    ledger_balance=monetary(currency, balance.ledger),
-                )
-                for currency, balance in pool_balances(grants, now).items()
-            ),
-            customer=asked.customer,
-            drawable=tuple(monetary(*each) for each in drawable.items()),
-            livemode=self._livemode,
-            pool=pool.pool_id,
-        )
+            return pool_balance(seen, pool, asked, now, livemode=self._livemode)
 
     def _page(self, asked: CreditPoolList) -> ListObject[CreditPool]:
         with self._engine.credits() as (seen, _):
