@@ -1,0 +1,1 @@
+"""Pools, compared with an oracle that shares no code."""
