@@ -21,6 +21,7 @@ from metering.spending.burn_down import (
     Unbilled,
     UnbilledStatement,
 )
+from metering.spending.sharing import left_by_others
 from metering.statements.lines import rated_amounts
 from metering.statements.plans import PlannedLine
 from projections.kernels.credits.burn_down import free_together, is_usable
@@ -110,7 +111,8 @@ def weighed(
             param="meter",
         )
     [currency] = currencies
-    grants = present.seen.spendable_of(customer, present.now)
+    able = present.seen.spendable_of(customer, present.now)
+    grants = left_by_others(burn_down, present, customer, able)
     without = Burned.of(grants, unbilled.statements, present.now)
     burned = Burned.of(grants, with_it, present.now)
     usable = [

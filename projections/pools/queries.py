@@ -32,6 +32,11 @@ _EVER = (
     .order_by(_member.position.desc())
     .limit(1)
 )
+_MEMBERS_OF = (
+    select(_member.customer)
+    .where(_member.pool_id.in_(bindparam("pool_ids", expanding=True)), IS_MEMBER)
+    .distinct()
+)
 _MEMBER = _MEMBERS.where(_member.customer == bindparam("customer"))
 _CAP = func.coalesce(_member.cap, _pool.cap).label("cap")
 _WITH_USE = credit_pool_member.join(
@@ -111,6 +116,11 @@ class PoolQueries:
         wanted = _MEMBERS.params(pool_id=pool_id)
         rows = page.read(self.connection, credit_pool_member, wanted)
         return [MEMBERS.read(row) for row in rows]
+
+    def members_of(self, pool_ids: Sequence[str]) -> list[str]:
+        """Return the members that any of some pools has now, sorted by name."""
+        given = {"pool_ids": pool_ids}
+        return sorted(self.connection.execute(_MEMBERS_OF, given).scalars())
 
     def caps_of(self, customer: str) -> list[tuple[str, int | None, int]]:
         """Return the pools that a customer is a member of.

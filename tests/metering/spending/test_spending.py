@@ -19,6 +19,7 @@ from tests.metering.spending.usual_spending import (
     subscribed,
     use,
 )
+from tests.metering.subscriptions.usual_subscriptions import subscribe
 from tests.metering.usual_credits import grant, usd
 from tests.metering.usual_prices import TIERS, create_price, metered
 from tests.metering.usual_usage import create_meter
@@ -112,6 +113,24 @@ def test_usage_is_recorded_only_where_it_is_covered(m: metering.Metering) -> Non
     }  # fmt: skip
     assert (made.timestamp, made.position, made.duplicate) == (JANUARY, position, False)
     assert burned(m) == {"usd": (0, 100, 0)}
+
+
+def test_members_of_a_pool_never_spend_the_same_cent(m: metering.Metering) -> None:
+    price = subscribed(m)
+    subscribe(m, price, customer="cus_2")
+    m.credit_pools.create(id="team")
+    for customer in ("cus_1", "cus_2"):
+        m.credit_pools.add_member("team", customer=customer)
+    grant(m, 100, customer=None, pool="team")
+    grant(m, 20)
+
+    spend(m, 9)
+
+    assert check(m, 4, customer="cus_2") == (False, "insufficient_credits", 40, 30)
+    with refused("insufficient_credits", "quantity", "30 usd", "comes to 40"):
+        spend(m, 4, "e_2", customer="cus_2")
+    spend(m, 3, "e_2", customer="cus_2")
+    assert check(m, 1) == (False, "insufficient_credits", 10, 0)
 
 
 def test_spending_again_answers_as_the_first_time(

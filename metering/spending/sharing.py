@@ -1,0 +1,50 @@
+"""Sharing: what other members' unbilled usage leaves of the pools of a customer.
+
+Were it not counted, two members could each be told that the same cent of their pool covers
+them. Members draw in the order of their names.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from metering.spending.burn_down import BurnDown, Burned, Present
+from projections.kernels.credits.grants import Grant
+from projections.pools.queries import PoolQueries
+
+
+def left_by_others(
+    burn_down: BurnDown, present: Present, customer: str, grants: Sequence[Grant]
+) -> list[Grant]:
+    """Return the grants that a customer can draw from, after other members drew.
+
+    It takes a look at each of the other members, and none where no grant is of a pool.
+
+    Args:
+        burn_down: of the store.
+        present: when.
+        customer: whose the grants are to draw from.
+        grants: its own, and those of its pools.
+    """
+    pooled = {each.position for each in grants if each.pool is not None}
+    if not pooled:
+        return list(grants)
+    pool_ids = sorted({each.pool for each in grants if each.pool is not None})
+    pools = PoolQueries(present.seen.connection)
+    drawn = Counter[int]()
+    for member in pools.members_of(pool_ids):
+        if member == customer:
+            continue
+        theirs = _after(drawn, present.seen.spendable_of(member, present.now))
+        statements = burn_down.unbilled(present, member).statements
+        drawn.update(Burned.of(theirs, statements, present.now).drawn)
+    return _after(drawn, grants)
+
+
+def _after(drawn: Counter[int], grants: Sequence[Grant]) -> list[Grant]:
+    return [
+        replace(each, applied=each.applied + drawn[each.position])
+        if each.position in drawn
+        else each
+        for each in grants
+    ]
