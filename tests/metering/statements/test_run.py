@@ -18,7 +18,7 @@ from tests.metering.statements.usual_statements import (
     use,
 )
 from tests.metering.subscriptions.usual_subscriptions import licensed_price, subscribe
-from tests.metering.usual_credits import balance, for_prices, grant
+from tests.metering.usual_credits import balance, for_prices, grant, money
 from tests.metering.usual_usage import NOW
 
 DAY = timedelta(days=1)
@@ -47,6 +47,9 @@ def test_a_run_makes_the_statements_that_would_be_made_one_by_one(
 ) -> None:
     m = connect(clock=clock)
     prices = prepared(m, clock)
+    m.credit_pools.create(id="team", cap=money(10))
+    m.credit_pools.add_member("team", customer="cus_3")
+    shared = grant(m, 1_000, customer=None, pool="team", effective_at=START)
     wanted = [
         m.statements.preview(**february(*reversed(prices), customer=f"cus_{number}"))
         for number in (1, 2, 3)
@@ -71,6 +74,12 @@ def test_a_run_makes_the_statements_that_would_be_made_one_by_one(
     assert receipt.statements["amount_due"].to_pylist() == [
         each.amount_due for each in wanted
     ]
+    assert [
+        each.amount
+        for one in made
+        for each in one.credits
+        if each.credit_grant == shared.id
+    ] == [10]
     assert m.verify().problems == ()
 
 
