@@ -24,6 +24,15 @@ ZONES: Any = {
     "type": "applicability_scope",
     "applicability_scope": {"price_type": "metered"},
 }
+_NEW_OF_CREDITS = {
+    "billing.credit_grant": (
+        "pool",
+        "schedule",
+        "schedule_period",
+        "schedule_rollover",
+    ),
+    "billing.credit_balance_transaction": ("member", "pool"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,9 +160,9 @@ def answers_of(store: metering.Metering, secrets: Mapping[str, str]) -> dict[str
         "reports": store.error_reports.list(limit=100),
     }
     answers: dict[str, Any] = json.loads(msgspec.json.encode(found))
-    for grant in objects_in(answers, "billing.credit_grant"):
-        for name in ("schedule", "schedule_period", "schedule_rollover"):
-            assert grant.pop(name) is None
+    for kind, names in _NEW_OF_CREDITS.items():
+        for each in objects_in(answers, kind):
+            assert {name: each.pop(name) for name in names} == dict.fromkeys(names)
     _leave_out_what_is_new(answers, store)
     return answers
 
