@@ -21,7 +21,7 @@ from metering.errors import InvalidRequestError, ResourceMissingError, SourceErr
 from metering.holds.deciding import check_settled_so, settled
 from metering.holds.refusals import settlement_taken
 from metering.holds.requests import CreditHoldSettle
-from metering.store.engine import Engine, everybody
+from metering.store.engine import Engine, everybody, on_nobodys_behalf
 
 _KINDS = {
     "hold": ("names", is_text, "give strings"),
@@ -93,8 +93,9 @@ class _HoldsTally:
 def settle_holds(engine: Engine, source: object) -> SettlementsReceipt:
     """Settle the holds of a source; see `CreditHolds.settle_many`."""
     tally = _HoldsTally()
-    for portion in _portions(_rows(source, tally)):
-        _commit(engine, portion, tally)
+    with on_nobodys_behalf():
+        for portion in _portions(_rows(source, tally)):
+            _commit(engine, portion, tally)
     return tally.receipt()
 
 

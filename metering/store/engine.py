@@ -44,6 +44,16 @@ each carries its own.
 """
 
 
+@contextmanager
+def on_nobodys_behalf() -> Iterator[None]:
+    """Record several commits of one request, which is safe to repeat by itself."""
+    token = REQUEST.set(None)
+    try:
+        yield
+    finally:
+        REQUEST.reset(token)
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What one connection decides for itself.
 

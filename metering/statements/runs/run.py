@@ -5,8 +5,7 @@ statements draw. A run that broke off is repeated whole: what is stated stays, a
 rest follows under the ids that it would have had.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import msgspec
@@ -32,7 +31,7 @@ from metering.statements.runs.receipts import (
     StatementsTally,
 )
 from metering.statements.subscribed import plan_of_periods
-from metering.store.engine import REQUEST, Engine
+from metering.store.engine import Engine, on_nobodys_behalf
 from projections.credits.queries import CreditQueries
 from projections.kernels.prices import PriceDefinition
 from projections.prices.queries import PriceQueries
@@ -67,7 +66,7 @@ def run_statements(
     recorded = cache(lambda: engine.recorded(view.position))
     counted = counted_lines(view, definitions, recorded, lines)
     drawn, first = RunCredits(), 0
-    with _on_nobodys_behalf():
+    with on_nobodys_behalf():
         for start in range(0, len(planned), STATEMENTS_AT_A_TIME):
             portion = planned[start : start + STATEMENTS_AT_A_TIME]
             size = sum(len(each.plan.lines) for each in portion)
@@ -77,16 +76,6 @@ def run_statements(
             if progress is not None:
                 progress(start + len(portion), len(planned))
     return tally.receipt(view.position)
-
-
-@contextmanager
-def _on_nobodys_behalf() -> Iterator[None]:
-    """Record several commits of one request, which is safe to repeat by itself."""
-    token = REQUEST.set(None)
-    try:
-        yield
-    finally:
-        REQUEST.reset(token)
 
 
 def _planned(

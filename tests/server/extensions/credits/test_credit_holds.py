@@ -77,15 +77,17 @@ def test_many_are_settled_and_one_bad_row_fails_no_other(
     rows = [
         {"hold": first["id"]},
         {"hold": "nobody's", "amount": 1},
-        {"hold": second["id"], "amount": 50, "settlement": "a", "final": False},
+        {"hold": second["id"], "amount": 40, "settlement": "a", "final": False},
+        # Of a hold that is settled already: in a commit of its own.
+        {"hold": second["id"], "amount": 10, "settlement": "b", "final": False},
     ]
 
     receipt = raw(client, "post", f"{HOLDS}/settle", settlements=rows)
 
-    assert (receipt["settled"], receipt["rejected"]) == (2, 1)
+    assert (receipt["settled"], receipt["rejected"]) == (3, 1)
     [rejection] = receipt["rejections"]
     assert (rejection["row"], rejection["code"]) == (1, "resource_missing")
     again = raw(client, "post", f"{HOLDS}/settle", settlements=rows)
-    assert (again["settled"], again["repeated"]) == (0, 2)
+    assert (again["settled"], again["repeated"]) == (0, 3)
     kept = raw(client, "get", f"{HOLDS}/{second['id']}")
     assert (amount(kept, "held"), amount(kept, "drawn")) == (150, 50)
