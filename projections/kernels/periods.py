@@ -9,7 +9,7 @@ Source: https://docs.stripe.com/billing/subscriptions/billing-cycle
 
 import calendar
 from collections.abc import Iterator
-from datetime import date
+from datetime import MAXYEAR, date
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ INTERVALS_MAX = {
 
 _DAY = 86_400_000_000
 _EPOCH = date(1970, 1, 1).toordinal()
+_END_OF_CALENDAR = (date.max.toordinal() + 1 - _EPOCH) * _DAY
 _DAYS = {BillingInterval.DAY: 1, BillingInterval.WEEK: 7}
 _MONTHS = {BillingInterval.MONTH: 1, BillingInterval.YEAR: 12}
 
@@ -115,10 +116,15 @@ def _month_of(instant: int) -> int:
 # Many subscriptions begin together, and each asks for the same few instants.
 @lru_cache(maxsize=1 << 14)
 def _months_after(anchor: int, months: int) -> int:
-    """Return the instant so many months later, on the last day where the month is short."""
+    """Return the instant so many months later, on the last day where the month is short.
+
+    What lies beyond the calendar, which nobody can ask about, is at its end.
+    """
     days, time = divmod(anchor, _DAY)
     day = date.fromordinal(_EPOCH + days)
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    if year > MAXYEAR:
+        return _END_OF_CALENDAR
     last = calendar.monthrange(year, month + 1)[1]
     reached = date(year, month + 1, min(day.day, last)).toordinal()
     return (reached - _EPOCH) * _DAY + time

@@ -106,6 +106,25 @@ def test_a_balance_to_come_counts_what_will_fall_due(m: metering.Metering) -> No
 
 
 @pytest.mark.parametrize(
+    ("kept", "left"),
+    [
+        ({}, 26_580),
+        ({"expires_after": 1_000}, 3_330),
+        ({"rollover": {"type": "none"}}, 10),
+    ],
+)
+def test_a_balance_counts_what_falls_due_until_the_calendar_ends(
+    m: metering.Metering, kept: Any, left: int
+) -> None:
+    """What begins or expires beyond it is no matter of it."""
+    schedule(m, 10, interval="year", interval_count=3, **kept)
+
+    last = balances(m, at=datetime(9_999, 12, 31, 23, tzinfo=UTC))
+
+    assert last == (left, left, 0)
+
+
+@pytest.mark.parametrize(
     ("rollover", "rolled"),
     [
         (None, 300),
