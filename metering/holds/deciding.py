@@ -89,10 +89,11 @@ def check_same(known: Hold, wanted: CreditHoldCreated, expires_at: int | None) -
     money = (known.amount, known.currency) == (wanted.amount, wanted.currency)
     same = {
         "customer": known.customer == wanted.customer,
-        # What usage came to, and by which price, was decided then.
+        # What usage came to, and by which price, was decided then: the one that was
+        # given only if nothing else billed it.
         "amount": is_usage or money,
         "usage": known.usage == wanted.usage,
-        "price": (is_usage and wanted.price is None) or known.price == wanted.price,
+        "price": is_usage or known.price == wanted.price,
         "expires_at": known.expires_at == end,
         "partial": known.is_partial == wanted.partial,
         "metadata": known.metadata == wanted.metadata,
