@@ -14,7 +14,13 @@ from ledger.facts.credits.holds import CreditHoldCreated, CreditHoldSettled
 from metering.arguments.ids import found_by_id
 from metering.arguments.strings import is_storable
 from metering.errors import InvalidRequestError
-from metering.holds.deciding import check_same, check_settled_so, created, settled
+from metering.holds.deciding import (
+    check_open,
+    check_same,
+    check_settled_so,
+    created,
+    settled,
+)
 from metering.holds.rating import HoldRating
 from metering.holds.requests import CreditHoldCreate, CreditHoldSettle
 from metering.limits.obeying import check_limits
@@ -182,6 +188,8 @@ class HoldToSettle:
             check_settled_so(hold, its, self.asked)
             made = holds.settlements_of([hold])[hold.position]
             return DecidedHold(as_of(hold, made, its.position), its.recorded_at, None)
+        # Before it is rated: nothing may bill any more what has ended.
+        check_open(hold, now)
         asked = at.rating.settlement(at.writing, hold, self.asked)
         fact = settled(hold, asked, at.seen, now)
         its = settlement_of(fact, at.position, now)

@@ -33,21 +33,22 @@ def test_usage_is_held_at_what_it_comes_to(m: metering.Metering) -> None:
     price = subscribed(m, tiers=TIERS)
     grant(m, 20_000)
     use(m, 999)
+    # It rates nothing, as a subscription bills the meter.
+    unused = metered_price(m, meter=price.recurring and price.recurring.meter).id
 
-    made = hold(m, "2.0")
+    made = hold(m, "2.0", price=unused)
 
     assert (made.amount, amounts(made)) == (usd(115), (115, 0, 0))
     assert (made.price, made.quantity) == (price.id, Decimal(2))
     assert made.meter == (price.recurring and price.recurring.meter)
     assert burned(m) == {"usd": (20_000 - 9_990 - 115, 9_990, 0)}
     use(m, 500)
-    assert hold(m, 2) == made
+    assert hold(m, 2) == hold(m, 2, price=unused) == made
     assert m.credit_holds.retrieve("job_1") == made
     with refused("hold_conflict", "id", "usage"):
         hold(m, 3)
-    for named in ("customer", "price"):
-        with refused("hold_conflict", "id", named):
-            hold(m, 2, **{named: "another"})
+    with refused("hold_conflict", "id", "customer"):
+        hold(m, 2, customer="another")
     with refused("hold_conflict", "id", "usage"):
         m.credit_holds.create(id="job_1", customer="cus_1", amount=money(115))
 
@@ -107,9 +108,13 @@ def test_a_hold_is_given_in_money_or_in_usage(m: metering.Metering) -> None:
         with refused(code, param):
             hold(m, **{"quantity": 1, **given})
     assert m.position == position
+    hold(m, 1, "job_3")
+    m.credit_holds.release("job_3")
     subscribe(m, metered_price(m, meter=price.recurring and price.recurring.meter))
     with refused("price_ambiguous", "meter"):
         hold(m, 1)
+    with refused("hold_released", "id"):
+        m.credit_holds.settle("job_3", quantity=1)
     m.credit_holds.create(id="job_2", customer="cus_1", amount=money(5))
     with refused(None, "quantity", "given an amount"):
         m.credit_holds.settle("job_2", quantity=1)
