@@ -34,6 +34,7 @@ RECURRENCES = {
     "billing_period": Recurrence.BILLING_PERIOD,
 }
 """The windows by their names."""
+_OF_CALENDAR = {Recurrence.CALENDAR_DAY, Recurrence.CALENDAR_MONTH}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,22 +89,28 @@ def percentages(given: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(given))
 
 
-def check_same(known: LimitDefinition, wanted: SpendLimitCreated) -> None:
+def check_same(known: LimitDefinition, asked: SpendLimitCreate) -> None:
     """Check that a limit is what is asked for under its id.
+
+    What was left out was decided when it was made, by prices and subscriptions of then.
 
     Raises:
         InvalidRequestError: it differs, was changed since, or is canceled.
     """
-    names = (
-        "customer", "amount", "spend", "recurrence", "timezone", "warn_at", "metadata",
-    )  # fmt: skip
-    differing = [
-        _PARAMS.get(name, name)
-        for name in names
-        if getattr(known, name) != getattr(wanted, name)
-    ]
-    if known.canceled_at is not None:
-        differing.append("status")
+    money, of = asked.amount["monetary"], known.subscribed
+    recurrence = RECURRENCES[asked.window]
+    same = {
+        "customer": known.customer == asked.customer,
+        "amount": (known.amount, known.currency) == (money["value"], money["currency"]),
+        "prices": asked.prices is None or _price_ids(known) == {*asked.prices},
+        "subscription": of is None or of.subscription_id == asked.subscription,
+        "window": known.recurrence is recurrence,
+        "timezone": known.timezone == _zone_of(recurrence, asked.timezone),
+        "warn_at": known.warn_at == percentages(asked.warn_at),
+        "metadata": known.metadata == merge_metadata({}, asked.metadata or None),
+        "status": known.canceled_at is None,
+    }
+    differing = [name for name, is_same in same.items() if not is_same]
     if differing:
         raise InvalidRequestError(
             f"Spend limit {known.limit_id} was made already, and differs in"
@@ -113,7 +120,13 @@ def check_same(known: LimitDefinition, wanted: SpendLimitCreated) -> None:
         )
 
 
-_PARAMS = {"spend": "prices", "recurrence": "window"}
+def _price_ids(limit: LimitDefinition) -> set[str]:
+    return {each.price_id for each in limit.spend.prices}
+
+
+def _zone_of(recurrence: Recurrence, given: str | None) -> str | None:
+    """Return the zone of windows, UTC where days or months are given none."""
+    return given or ("UTC" if recurrence in _OF_CALENDAR else None)
 
 
 def check_above(standing: LimitStanding) -> None:
@@ -198,8 +211,7 @@ def _counted(
 ) -> _Counted:
     """Return what counts of usage."""
     recurrence, timezone = RECURRENCES[asked.window], asked.timezone
-    is_calendar = recurrence in {Recurrence.CALENDAR_DAY, Recurrence.CALENDAR_MONTH}
-    if timezone is not None and not is_calendar:
+    if timezone is not None and recurrence not in _OF_CALENDAR:
         raise invalid("timezone", timezone, f"left out where window is {asked.window}")
     if asked.subscription is None and recurrence is Recurrence.BILLING_PERIOD:
         raise missing("subscription")
@@ -222,7 +234,7 @@ def _counted(
     return _Counted(
         spend=spend_by(prices, currency, meters),
         recurrence=recurrence,
-        timezone=(timezone or "UTC") if is_calendar else None,
+        timezone=_zone_of(recurrence, timezone),
         subscribed=subscribed,
     )
 

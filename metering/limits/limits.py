@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace as with_changes
 
+from ledger.appending.writing import Writing
 from ledger.facts.credits.limits import SpendLimitCanceled, SpendLimitUpdated
 from ledger.facts.union import Fact
 from metering.arguments.currencies import check_amount
@@ -117,21 +118,23 @@ class SpendLimits:
         engine = self._engine
         limit_id = asked.id or engine.new_id("slim")
         alert_ids = [engine.new_id("alrt") for _ in asked.warn_at]
-        meters = engine.definitions()
 
         with engine.writing(needs_events=True) as writing:
-            priced = PriceQueries(writing.connection)
-            wanted = limit_definition(asked, limit_id, meters, priced, writing.now)
             known = LimitQueries(writing.connection).limit(limit_id)
             if known is None:
+                meters = engine.catalog.read(writing.connection)
+                priced = PriceQueries(writing.connection)
+                wanted = limit_definition(asked, limit_id, meters, priced, writing.now)
                 if wanted.spend.prices:
                     wanted = with_changes(wanted, alerts=tuple(alert_ids))
                 limit = limit_created(wanted, writing.head.position + 1, writing.now)
-                self._check(AlertQueries(writing.connection), limit, replaced=0)
+                alerts = AlertQueries(writing.connection)
+                check_alert_count(alerts, limit, 0, engine.settings.alerts_max)
+                self._check_above(limit, writing)
                 warnings = warnings_of(limit)
                 writing.record([*warnings, wanted])
             else:
-                check_same(known, wanted)
+                check_same(known, asked)
         return self.retrieve(limit_id)
 
     def update(
@@ -163,7 +166,8 @@ class SpendLimits:
         )
         ids = [self._engine.new_id("alrt") for _ in range(WARNINGS_MAX)]
 
-        with self._engine.writing(needs_events=True) as writing:
+        engine = self._engine
+        with engine.writing(needs_events=True) as writing:
             known = limit_of(LimitQueries(writing.connection), limit_id)
             _check_active(known)
             fact = _updated(known, asked)
@@ -173,7 +177,9 @@ class SpendLimits:
                 if known.spend.prices:
                     fact = with_changes(fact, alerts=tuple(ids[: len(fact.warn_at)]))
                 limit = limit_updated(known, fact)
-                self._check(alerts, limit, replaced=len(known.alerts))
+                replaced, most = len(known.alerts), engine.settings.alerts_max
+                check_alert_count(alerts, limit, replaced, most)
+                self._check_above(limit, writing)
                 changes = [*archived(known, alerts), *warnings_of(limit)]
             if limit_updated(known, fact) != known:
                 writing.record([*changes, fact])
@@ -253,16 +259,10 @@ class SpendLimits:
             for each in limits
         ]
 
-    def _check(
-        self, alerts: AlertQueries, limit: LimitDefinition, *, replaced: int
-    ) -> None:
-        """Check that a limit may be as it is to become."""
-        most = self._engine.settings.alerts_max
-        check_alert_count(alerts, limit, replaced, most)
-        seen = LimitQueries(alerts.connection)
+    def _check_above(self, limit: LimitDefinition, writing: Writing) -> None:
+        seen = LimitQueries(writing.connection)
         read = LimitStandings(self._engine, seen, self._engine.usage.view())
-        now = CreditQueries(seen.connection).present(self._engine.now())
-        check_above(read.of(limit, now, now))
+        check_above(read.of(limit, writing.now, writing.now))
 
 
 def limit_of(

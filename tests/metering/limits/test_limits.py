@@ -182,6 +182,14 @@ def test_without_prices_those_of_the_subscriptions_count(m: metering.Metering) -
     assert spent(m, "by_month") == spent(m, "period") == (550, 0, 450)
     assert [each[:2] for each in warned(m)] == [(50, 550), (50, 550)]
     assert limit(m, id="of_holds", customer="cus_2").prices == ()
+    other = m.subscriptions.create(customer="cus_1", items=[{"price": price.id}])
+    with refused("limit_conflict", "id", "differs in subscription"):
+        limit(m, id="period", window="billing_period", subscription=other.id)
+    # Asked for again, they are as they were made, whatever became of subscriptions.
+    for each in (paid, other):
+        m.subscriptions.cancel(each.id)
+    again = limit(m, id="period", window="billing_period", subscription=paid.id)
+    assert (again.prices, limit(m, id="by_month").prices) == ((price.id,), (price.id,))
 
 
 def test_an_update_counts_from_this_window_on_and_warns_anew(
