@@ -179,7 +179,9 @@ class SpendLimits:
                 limit = limit_updated(known, fact)
                 replaced, most = len(known.alerts), engine.settings.alerts_max
                 check_alert_count(alerts, limit, replaced, most)
-                self._check_above(limit, writing)
+                # One that was passed may be raised by less than that, or warn elsewhere.
+                if limit.amount < known.amount:
+                    self._check_above(limit, writing)
                 changes = [*archived(known, alerts), *warnings_of(limit)]
             if limit_updated(known, fact) != known:
                 writing.record([*changes, fact])

@@ -216,6 +216,12 @@ def test_an_update_counts_from_this_window_on_and_warns_anew(
     assert [each.usage_threshold for each in live] == [None, None]
     with refused("alert_of_limit", "id", "cap"):
         m.alerts.archive(live[0].id)
+    # One that was passed is raised, and warns elsewhere, as any other.
+    use(m, "100")
+    m.spend_limits.update("cap", warn_at=[95])
+    assert m.spend_limits.update("cap", amount=money(801)).amount_left == usd(0)
+    with refused("limit_below_spent", "amount", "1005"):
+        m.spend_limits.update("cap", amount=money(800))
 
 
 def test_a_canceled_limit_refuses_and_warns_of_nothing(m: metering.Metering) -> None:
