@@ -9,7 +9,6 @@ from msgspec import UNSET
 
 import metering
 from metering.arguments.pages import LIMIT_MAX
-from metering.arguments.schema import field_at
 from metering.cli.options import (
     FieldOption,
     MetadataOption,
@@ -20,7 +19,7 @@ from metering.cli.options import (
 )
 from metering.cli.resource import Done, Listing, Resource
 from metering.cli.screens.credits import money_of
-from metering.cli.screens.money import option_amount
+from metering.cli.screens.money import option_credits
 from metering.cli.screens.screen import Cell, Column
 from metering.cli.screens.text import second
 from metering.credits.requests import CreditAmountParams, MonetaryParams
@@ -86,7 +85,7 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
     """Limit how much a customer may spend in a window of time."""
     return m.spend_limits.create(
         customer=customer,
-        amount=_amount(amount, currency),
+        amount=option_credits(amount, currency, "--amount"),
         window=window,
         warn_at=WARN_AT if warn_at is None else warn_at,
         prices=price or None,
@@ -112,7 +111,7 @@ def update(
     known: CreditAmountParams | None = None
     if amount is not None:
         currency = m.spend_limits.retrieve(limit).amount.monetary.currency
-        known = _amount(amount, currency)
+        known = option_credits(amount, currency, "--amount")
     pairs = given_metadata(metadata) or UNSET
     return m.spend_limits.update(limit, amount=known, warn_at=warn_at, metadata=pairs)
 
@@ -157,12 +156,6 @@ def _percentages(limit: metering.SpendLimit) -> str:
 def _utc(limit: metering.SpendLimit) -> str:
     assert limit.window_end is not None, "the window ends"
     return f"{second(limit.window_end)} UTC"
-
-
-def _amount(amount: str, currency: str) -> CreditAmountParams:
-    within = field_at(MonetaryParams, "value").kind
-    value = option_amount(amount, currency, "--amount", within)
-    return {"type": "monetary", "monetary": {"currency": currency, "value": value}}
 
 
 group = LIMITS.group

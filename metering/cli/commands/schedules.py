@@ -10,7 +10,6 @@ from msgspec import UNSET
 
 import metering
 from metering.arguments.pages import LIMIT_MAX
-from metering.arguments.schema import field_at
 from metering.cli.options import (
     FieldOption,
     MetadataOption,
@@ -21,12 +20,11 @@ from metering.cli.options import (
 )
 from metering.cli.resource import Done, Listing, Resource
 from metering.cli.screens.credits import money_of
-from metering.cli.screens.money import money_text, option_amount
+from metering.cli.screens.money import money_text, option_credits
 from metering.cli.screens.screen import Cell, Column
 from metering.cli.screens.text import second
 from metering.credits.requests import (
     CategoryName,
-    CreditAmountParams,
     CreditScopeParams,
     MonetaryParams,
 )
@@ -129,7 +127,7 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
         scope = {"prices": [{"id": each} for each in price]}
     return m.credit_schedules.create(
         customer=customer,
-        amount=_amount(amount, currency, "--amount"),
+        amount=option_credits(amount, currency, "--amount"),
         applicability_config={"scope": scope},
         interval=interval,
         interval_count=interval_count,
@@ -165,7 +163,7 @@ def update(  # noqa: PLR0913  # a command's options are its arguments
     rule = _rollover(rollover, rollover_up_to, rollover_percent, currency)
     return m.credit_schedules.update(
         schedule,
-        amount=None if amount is None else _amount(amount, currency, "--amount"),
+        amount=None if amount is None else option_credits(amount, currency, "--amount"),
         rollover=UNSET if rule is None else rule,
         expires_after=UNSET if expires_after is None else expires_after,
         priority=priority,
@@ -245,15 +243,9 @@ def _rollover(
         return None
     given: RolloverParams = {"type": rule, "percent": percent}
     if up_to is not None:
-        amount = _amount(up_to, currency, "--rollover-up-to")
+        amount = option_credits(up_to, currency, "--rollover-up-to")
         given["max_amount"] = amount["monetary"]["value"]
     return given
-
-
-def _amount(amount: str, currency: str, name: str) -> CreditAmountParams:
-    within = field_at(MonetaryParams, "value").kind
-    value = option_amount(amount, currency, name, within)
-    return {"type": "monetary", "monetary": {"currency": currency, "value": value}}
 
 
 group = SCHEDULES.group

@@ -12,6 +12,7 @@ from ledger.usage.quantities import FRACTION_DIGITS
 from metering.arguments.currencies import amount_step, minor_unit_digits
 from metering.arguments.kinds import IntegerKind, Kind
 from metering.arguments.schema import field_at
+from metering.credits.requests import CreditAmountParams, MonetaryParams
 from metering.prices.requests import PriceCreate
 
 _LONGEST = 60
@@ -92,6 +93,13 @@ def option_amount(text: str, currency: str, option: str, within: Kind) -> int:
     if amount < within.least:
         raise _invalid(option, f"{text[:60]!r} is not above zero")
     return amount
+
+
+def option_credits(text: str, currency: str, option: str) -> CreditAmountParams:
+    """Read the amount of credits that an option gives; see `option_amount`."""
+    within = field_at(MonetaryParams, "value").kind
+    value = option_amount(text, currency, option, within)
+    return {"type": "monetary", "monetary": {"currency": currency, "value": value}}
 
 
 def _invalid(option: str, reason: str) -> metering.InvalidRequestError:

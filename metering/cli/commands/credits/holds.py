@@ -21,7 +21,7 @@ from metering.cli.options import (
 from metering.cli.resource import Done, Listing
 from metering.cli.screens.credits import money_of
 from metering.cli.screens.holds import hold_columns
-from metering.cli.screens.money import option_amount
+from metering.cli.screens.money import option_amount, option_credits
 from metering.credits.requests import CreditAmountParams, MonetaryParams
 from metering.holds.requests import (
     CreditHoldCreate,
@@ -80,9 +80,7 @@ def hold(  # noqa: PLR0913  # a command's options are its arguments
         raise typer.BadParameter("give --amount and --currency together")
     money: CreditAmountParams | None = None
     if amount is not None and currency is not None:
-        within = field_at(MonetaryParams, "value").kind
-        value = option_amount(amount, currency, "--amount", within)
-        money = {"type": "monetary", "monetary": {"currency": currency, "value": value}}
+        money = option_credits(amount, currency, "--amount")
     held = m.credit_holds.create(
         id=id,
         customer=customer,
