@@ -61,6 +61,10 @@ COMMANDS = {
         "commands.credits.credits:group",
         "Grant credits, and show what is left of them",
     ),
+    "pools": (
+        "commands.credits.pools:group",
+        "Share credits among customers; create and change pools",
+    ),
     "schedules": (
         "commands.schedules:group",
         "Grant credits each period; change, pause and end",

@@ -25,6 +25,11 @@ def money_of(amount: metering.CreditAmount) -> str:
     return money_text(amount.monetary.value, amount.monetary.currency)
 
 
+def owner_of(grant: metering.CreditGrant) -> str:
+    """Name the customer or the pool that a grant belongs to."""
+    return grant.customer or f"pool {grant.pool}"
+
+
 def grant_details(
     _: metering.Metering, grant: metering.CreditGrant
 ) -> list[tuple[str, Cell]]:
@@ -34,6 +39,7 @@ def grant_details(
     return [
         ("id", grant.id),
         ("customer", grant.customer),
+        ("pool", grant.pool),
         ("name", grant.name),
         ("amount", money_of(grant.amount)),
         ("category", grant.category),
@@ -83,6 +89,8 @@ def grant_columns(
     if any(grant.name for grant in shown):
         columns.insert(0, Column("name", lambda grant: grant.name))
     if customer is None:
+        if any(grant.pool for grant in shown):
+            columns.insert(0, Column("pool", lambda grant: grant.pool))
         columns.insert(0, Column("customer", lambda grant: grant.customer))
     return columns
 
@@ -138,6 +146,8 @@ def transaction_columns(
         Column("invoice", lambda each: _change(each)[2]),
         Column("line", lambda each: _change(each)[3]),
     ]
+    if any(each.member for each in shown):
+        columns.append(Column("member", lambda each: each.member))
     if {each.credit_grant for each in shown} != {of}:
         columns.append(Column("grant", lambda each: each.credit_grant, is_whole=True))
     return columns

@@ -10,7 +10,6 @@ import typer
 
 import metering
 from metering.arguments.pages import LIMIT_MAX
-from metering.arguments.schema import field_at
 from metering.cli.commands.credits.holds import hold, holds, release, settle
 from metering.cli.commands.credits.settlement import apply, reinstate
 from metering.cli.options import (
@@ -29,10 +28,11 @@ from metering.cli.screens.credits import (
     grant_columns,
     grant_details,
     money_of,
+    owner_of,
     transaction_columns,
 )
 from metering.cli.screens.history import show_history
-from metering.cli.screens.money import option_amount
+from metering.cli.screens.money import option_credits
 from metering.cli.screens.screen import print_document, show, show_table
 from metering.cli.screens.text import second
 from metering.cli.signatures import JsonOption
@@ -42,6 +42,7 @@ from metering.credits.requests import (
     CreditGrantCreate,
     CreditTransactionList,
     MonetaryParams,
+    PoolGrantCreate,
 )
 
 _USUAL_TIME = timedelta(days=30)
@@ -91,7 +92,13 @@ def credit_grants(
 def grant(  # noqa: PLR0913  # a command's options are its arguments
     target: StoreTarget,
     *,
-    customer: _CustomerOption,
+    customer: Annotated[
+        str | None, FieldOption(CreditGrantCreate, more="Or give a pool.")
+    ] = None,
+    pool: Annotated[
+        str | None,
+        FieldOption(PoolGrantCreate, more="Its members share them."),
+    ] = None,
     amount: Annotated[
         str, option("AMOUNT", "In whole units with a point: 10.00, or 1000 in JPY.")
     ],
@@ -112,17 +119,16 @@ def grant(  # noqa: PLR0913  # a command's options are its arguments
     metadata: MetadataOption,
     json: JsonOption = False,
 ) -> None:
-    """Grant credits to a customer, and create the store if there is none."""
-    within = field_at(MonetaryParams, "value").kind
-    value = option_amount(amount, currency, "--amount", within)
+    """Grant credits to a customer or a pool, and create the store if there is none."""
+    if (customer is None) is (pool is None):
+        raise typer.BadParameter("give one of --customer and --pool")
+    granted_amount = option_credits(amount, currency, "--amount")
     own = given_metadata(metadata)
     with target.open(create=True) as m:
         granted = m.credit_grants.create(
             customer=customer,
-            amount={
-                "type": "monetary",
-                "monetary": {"currency": currency, "value": value},
-            },
+            pool=pool,
+            amount=granted_amount,
             applicability_config={"scope": _scope(price)},
             category=category,
             priority=priority,
@@ -141,7 +147,7 @@ CREDITS.actions(retrieve="Show a grant.")
 def void(m: metering.Metering, grant: _GrantArgument) -> Done:
     """Void a grant of which nothing is used."""
     voided = m.credit_grants.void(grant)
-    of = f"{money_of(voided.amount)} of {voided.customer}"
+    of = f"{money_of(voided.amount)} of {owner_of(voided)}"
     return Done(voided, f"Voided {voided.id}: {of}")
 
 
@@ -153,7 +159,7 @@ def expire(m: metering.Metering, grant: _GrantArgument) -> Done:
     left = (
         "nothing was left" if forfeited is None else f"{money_of(forfeited)} forfeited"
     )
-    return Done(expired, f"Expired {expired.id} of {expired.customer}: {left}")
+    return Done(expired, f"Expired {expired.id} of {owner_of(expired)}: {left}")
 
 
 def forfeited_of(
