@@ -122,9 +122,12 @@ class Sealing:
                 if progress is not None:
                     progress(segment.up_to, end)
             if made:
-                # First: a bulk load that waits for the tail to be short can go on.
-                take_in()
-                self._reclaim()
+                try:
+                    # First: a bulk load that waits for the tail to be short can go on.
+                    take_in()
+                finally:
+                    # Also where there is no room to take it in, which this may make.
+                    self._reclaim()
             moved = 0 if is_brief else self._move(progress)
         return made + moved
 

@@ -1,6 +1,9 @@
 """Sealing moves usage into segments, and nothing that the log says changes by it."""
 
 import hashlib
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,10 @@ from sqlalchemy import func, select
 
 from ledger.appending.drafts import Status
 from ledger.commits import read_head
+from ledger.database.addresses import open_database
+from ledger.database.directories import LOG_FILE
 from ledger.errors import (
+    RunsDirectoryError,
     SegmentDamagedError,
     SegmentMissingError,
     StoreBehindError,
@@ -302,3 +308,21 @@ def test_many_small_commits_take_little_room_once_they_are_sealed(
 
     assert log.sealed.segments[0].byte_count < 200 * 120
     assert stored_rows(log) == before
+
+
+def test_space_is_given_back_where_there_is_no_room_for_runs(
+    open_log: OpenLog, tmp_path: Path
+) -> None:
+    store = tmp_path / "usage"
+    with closing(open_database(str(store), creates=True)) as database:
+        log = open_log(database=database)
+        record(log, meter_created("tokens"))
+        log.append_usage(draft(rows(5_000), facts_position=1, is_batch=True))
+        shutil.rmtree(tmp_path / "runs", ignore_errors=True)
+        (tmp_path / "runs").touch()
+
+        with pytest.raises(RunsDirectoryError):
+            log.seal()
+
+        with closing(sqlite3.connect(store / LOG_FILE)) as connection:
+            assert connection.execute("PRAGMA freelist_count").fetchone() == (0,)
