@@ -1,9 +1,8 @@
 """Queries of credit schedules, and of what falls due by them."""
 
 from collections.abc import Collection, Iterator
-from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from ledger.database.bulk import is_among
 from ledger.database.connections import DriverStatement
@@ -21,7 +20,6 @@ from projections.rows import Page
 _schedule = credit_schedule.c
 _SCHEDULES = select(credit_schedule)
 _SCHEDULE = _SCHEDULES.where(_schedule.schedule_id == bindparam("schedule_id"))
-_SCHEDULE_AT = _SCHEDULES.where(_schedule.position == bindparam("position"))
 _NEXT_DUE = DriverStatement(select(func.min(_schedule.due_at)).where(GRANTS_MORE))
 _DUE = (
     _SCHEDULES.where(GRANTS_MORE, _schedule.due_at <= bindparam("instant"))
@@ -49,11 +47,9 @@ class ScheduleQueries:
 
     def schedule(self, schedule_id: str) -> Schedule | None:
         """Return a schedule by its id."""
-        return self._schedule(_SCHEDULE, {"schedule_id": schedule_id})
-
-    def schedule_at(self, position: int) -> Schedule | None:
-        """Return a schedule by the position of the fact that created it."""
-        return self._schedule(_SCHEDULE_AT, {"position": position})
+        given = {"schedule_id": schedule_id}
+        row = self.connection.execute(_SCHEDULE, given).first()
+        return None if row is None else SCHEDULES.read(row)
 
     def page(self, customer: str | None, page: Page) -> list[Schedule]:
         """Return a page of schedules, of one customer or all."""
@@ -125,7 +121,3 @@ class ScheduleQueries:
             return 0
         amounts = self._credit.holds.open_of(grant.customer, instant - 1).amounts
         return amounts[grant.position]
-
-    def _schedule(self, wanted: Select[Any], given: dict[str, Any]) -> Schedule | None:
-        row = self.connection.execute(wanted, given).first()
-        return None if row is None else SCHEDULES.read(row)
