@@ -6,8 +6,9 @@ of the lines draws from pools one by one, in their order: what one member takes,
 one lacks.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 from sqlalchemy import Connection
@@ -118,13 +119,16 @@ class PoolMembers:
         np.subtract.at(due, own.line, own.amount)
         left = left.copy()
         found: list[tuple[int, int, int]] = []
+        by_pools = _GrantsByPools(grants)
         customers = lines.account >> 16
         is_member = np.isin(customers, np.fromiter(self.pools, np.int64))
         for line in np.flatnonzero(is_member & (due > 0)).tolist():
             customer, currency = divmod(int(lines.account[line]), 1 << 16)
             price, period_end = int(lines.price[line]), int(lines.period_end[line])
             wanted = int(due[line])
-            for grant in self._of_customer(grants, customer):
+            for grant in by_pools.of(frozenset(self.pools[customer])):
+                if not wanted:
+                    break
                 if grant.currency == currency and grant.may_pay(
                     price, period_end, scope_prices
                 ):
@@ -147,13 +151,29 @@ class PoolMembers:
             np.append(own.amount, shared[:, 2])[order],
         )
 
-    def _of_customer(
-        self, grants: Sequence[PooledGrant], customer: int
-    ) -> Iterator[PooledGrant]:
-        pools = self.pools[customer]
-        return (grant for grant in grants if grant.pool_id in pools)
-
     def _take(self, customer: int, pool_id: str, amount: int) -> None:
         share = self.shares.get((customer, pool_id))
         if share is not None:
             self.shares[customer, pool_id] = share - amount
+
+
+class _GrantsByPools:
+    """The grants of some pools, in the order of drawing.
+
+    Lines and pools are many: not to go through the grants of all pools for each line.
+    """
+
+    def __init__(self, grants: Sequence[PooledGrant]) -> None:
+        self._grants = grants
+        self._numbers: dict[str, list[int]] = {}
+        for number, grant in enumerate(grants):
+            self._numbers.setdefault(grant.pool_id, []).append(number)
+        self._known: dict[frozenset[str], list[PooledGrant]] = {}
+
+    def of(self, pools: frozenset[str]) -> Sequence[PooledGrant]:
+        """Return the grants of the pools that a customer is a member of."""
+        if pools not in self._known:
+            numbers = (self._numbers.get(pool_id, ()) for pool_id in pools)
+            in_order = sorted(chain.from_iterable(numbers))
+            self._known[pools] = [self._grants[number] for number in in_order]
+        return self._known[pools]
