@@ -24,6 +24,7 @@ from metering.holds.deciding import (
 from metering.holds.rating import HoldRating
 from metering.holds.requests import CreditHoldCreate, CreditHoldSettle
 from metering.limits.obeying import check_limits
+from metering.spending.sharing import drawing_together
 from metering.store.engine import REQUEST, Engine
 from projections.credits.queries import CreditQueries
 from projections.credits.together import CreditsTogether
@@ -242,12 +243,9 @@ class HoldsGroup:
         refused: dict[int, InvalidRequestError] = {}
         facts: list[CreditHoldCreated | CreditHoldSettled] = []
 
-        def whose(seen: CreditQueries) -> list[str]:
-            """Return whose credits they are about."""
-            found = [each.customer(seen) for each in drafts.values()]
-            return [each for each in found if each is not None]
-
-        with self._engine.writing_credits(whose) as (writing, _):
+        with self._engine.writing_credits(
+            lambda seen: _whose(seen, [*drafts.values()])
+        ) as (writing, _):
             seen = CreditsTogether(writing.connection)
             if len(drafts) > 1:
                 _read_ahead(seen, [*drafts.values()])
@@ -326,6 +324,15 @@ class _DecidedBefore:
         customer = draft.customer(self._seen)
         assert customer is not None, "something was decided about a hold"
         self._took.add(customer)
+
+
+def _whose(seen: CreditQueries, drafts: Sequence[HoldDraft]) -> list[str]:
+    """Return whose credits drafts are about."""
+    alone, weighed = set[str](), set[str]()
+    for each in drafts:
+        if (customer := each.customer(seen)) is not None:
+            (weighed if each.is_of_usage else alone).add(customer)
+    return [*alone, *drawing_together(seen, weighed)]
 
 
 def _read_ahead(seen: CreditsTogether, drafts: Sequence[HoldDraft]) -> None:

@@ -5,10 +5,11 @@ them. Members draw in the order of their names.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from metering.spending.burn_down import BurnDown, Burned, Present
+from projections.credits.queries import CreditQueries
 from projections.kernels.credits.grants import Grant
 from projections.pools.queries import PoolQueries
 
@@ -39,6 +40,18 @@ def left_by_others(
         statements = burn_down.unbilled(present, member).statements
         drawn.update(Burned.of(theirs, statements, present.now).drawn)
     return _after(drawn, grants)
+
+
+def drawing_together(seen: CreditQueries, customers: Collection[str]) -> list[str]:
+    """Return customers, and the other members of their pools.
+
+    What is due to any of them must be recorded before one is weighed: a grant that is not
+    would leave more of its usage to the pool.
+    """
+    pools = PoolQueries(seen.connection)
+    pool_ids = {pool_id for _, pool_id, *_ in pools.caps_of_many([*customers])}
+    fellows = pools.members_of(sorted(pool_ids)) if pool_ids else []
+    return sorted({*customers, *fellows})
 
 
 def _after(drawn: Counter[int], grants: Sequence[Grant]) -> list[Grant]:

@@ -19,12 +19,14 @@ from metering.spending.burn_down import AddedUsage, BurnDown, Present
 from metering.spending.deciding import refusals
 from metering.spending.requests import UsageCheck, UsageSpend
 from metering.spending.resources import Check, CheckRemaining
+from metering.spending.sharing import drawing_together
 from metering.spending.weighing import check_adds_up, weighed
 from metering.store.engine import Engine
 from metering.usage.arrivals import Arrival
 from metering.usage.event_rules import check_sent_event
 from metering.usage.meter_events import event_resource, original_event
 from metering.usage.resources import MeterEvent
+from projections.credits.queries import CreditQueries
 from projections.kernels.meters import MeterDefinition
 from projections.meters.catalog import Definitions
 from projections.prices.queries import PriceQueries
@@ -70,10 +72,11 @@ def check_usage(engine: Engine, burn_down: BurnDown, asked: UsageCheck) -> Check
 def spend_usage(engine: Engine, burn_down: BurnDown, asked: UsageSpend) -> MeterEvent:
     """Record usage where it is covered; see `SpendingCalls.spend`."""
     _check_is_some(asked.quantity)
-    with engine.writing_credits(lambda _: [asked.customer], needs_events=True) as (
-        writing,
-        seen,
-    ):
+
+    def whose(seen: CreditQueries) -> list[str]:
+        return drawing_together(seen, [asked.customer])
+
+    with engine.writing_credits(whose, needs_events=True) as (writing, seen):
         definitions = engine.catalog.read(writing.connection)
         found = metered_by(definitions, asked.meter)
         check_adds_up(found)

@@ -11,6 +11,7 @@ import metering
 from tests.conftest import Connect
 from tests.metering.holds.usual_holds import hold
 from tests.metering.refusals import refused
+from tests.metering.schedules.usual_schedules import schedule
 from tests.metering.spending.usual_spending import (
     FEBRUARY,
     JANUARY,
@@ -22,7 +23,7 @@ from tests.metering.spending.usual_spending import (
 from tests.metering.subscriptions.usual_subscriptions import subscribe
 from tests.metering.usual_credits import grant, usd
 from tests.metering.usual_prices import TIERS, create_price, metered
-from tests.metering.usual_usage import create_meter
+from tests.metering.usual_usage import create_event, create_meter
 
 
 @pytest.fixture
@@ -130,6 +131,30 @@ def test_members_of_a_pool_never_spend_the_same_cent(m: metering.Metering) -> No
     with refused("insufficient_credits", "quantity", "30 usd", "comes to 40"):
         spend(m, 4, "e_2", customer="cus_2")
     spend(m, 3, "e_2", customer="cus_2")
+    assert check(m, 1) == (False, "insufficient_credits", 10, 0)
+
+
+def test_what_is_due_to_other_members_leaves_their_pool_more(
+    m: metering.Metering, clock: metering.FixedClock
+) -> None:
+    price = subscribed(m)
+    subscribe(m, price, customer="cus_2")
+    m.credit_pools.create(id="team")
+    for customer in ("cus_1", "cus_2"):
+        m.credit_pools.add_member("team", customer=customer)
+    grant(m, 100, customer=None, pool="team")
+    for number in (1, 2):
+        due = JANUARY + timedelta(days=number)
+        schedule(m, 100, f"{number}", customer="cus_2", interval="year", anchor=due)
+    theirs = {"stripe_customer_id": "cus_2", "value": "10"}
+    create_event(m, "tokens", theirs)
+
+    clock.set(JANUARY + timedelta(days=1))
+    spend(m, 5)
+    create_event(m, "tokens", theirs)
+    clock.set(JANUARY + timedelta(days=2))
+    m.credit_holds.create(id="job_1", customer="cus_1", meter="tokens", quantity=5)
+
     assert check(m, 1) == (False, "insufficient_credits", 10, 0)
 
 
