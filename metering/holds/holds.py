@@ -75,8 +75,8 @@ class CreditHolds:
             amount: ``{"type": "monetary", "monetary": {"currency": "usd", "value":
                 800}}``, in minor units of the currency.
             meter: id or event name of the meter of usage that is given in place of an
-                amount. It is rated, and refused, as `SpendingCalls.check` does, and takes
-                only what unbilled usage leaves.
+                amount. It is rated as `SpendingCalls.check` rates it, takes only what
+                unbilled usage leaves, and counts for spend limits by what it keeps.
             quantity: of that usage, above 0.
             price: only credits usable for this price; None is those for every metered
                 price. Of usage, the price that rates it where no subscription does.

@@ -1,4 +1,4 @@
-"""Holds given in usage: what it comes to, by the rule of `Metering.check`."""
+"""Holds given in usage: what it comes to, rated as `Metering.check` rates it."""
 
 from msgspec import structs
 

@@ -1,7 +1,8 @@
 """Deciding: whether usage may happen, and why not.
 
-`check` answers by it, and `spend` and holds in usage obey it. What can speak against usage
-is a rule of `RULES`; every rule is asked, and the first that speaks is the reason.
+`check` answers by it, and `spend` obeys it. What can speak against usage is a rule of
+`RULES`; every rule is asked, and the first that speaks is the reason. A hold in usage obeys
+spend limits as other holds do, by what it keeps: see `metering.limits.obeying`.
 """
 
 from collections.abc import Callable
