@@ -16,7 +16,8 @@ class CheckRemaining(ResourceObject, frozen=True, kw_only=True):
     Attributes:
         credits: of those that may be drawn for it, what neither unbilled usage draws
             nor holds keep.
-        spend_limit: of the spend limit that leaves least; None where none counts it.
+        spend_limit: of the spend limit that leaves least, one in the currency of the
+            usage if there is any; None where none counts it.
     """
 
     credits: CreditAmount

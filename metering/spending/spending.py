@@ -52,7 +52,9 @@ def check_usage(engine: Engine, burn_down: BurnDown, asked: UsageCheck) -> Check
     lefts = [
         (each.standing.limit.currency, each.standing.left) for each in usage.limits
     ]
-    least = min(lefts, key=lambda each: each[1], default=None)
+    # Amounts of two currencies do not compare: one of the usage's own comes first.
+    own = [each for each in lefts if each[0] == usage.currency]
+    least = min(own or lefts, key=lambda each: each[1], default=None)
     return Check(
         allowed=not against,
         reason=against[0].reason if against else None,

@@ -8,7 +8,7 @@ import metering
 from tests.metering.limits.usual_limits import limit, spent, warned
 from tests.metering.refusals import refused
 from tests.metering.spending.usual_spending import JANUARY, spend, subscribed, use
-from tests.metering.usual_credits import grant, usd
+from tests.metering.usual_credits import grant, money, usd
 from tests.metering.usual_prices import TIERS
 
 
@@ -37,6 +37,18 @@ def test_a_check_says_what_a_limit_leaves(m: metering.Metering) -> None:
     m.spend_limits.cancel("cap")
     free = m.check(customer="cus_1", meter="tokens", quantity="10.1")
     assert (free.allowed, free.remaining.spend_limit) == (True, None)
+
+
+def test_a_check_says_what_a_limit_in_its_own_currency_leaves(
+    m: metering.Metering,
+) -> None:
+    price = subscribed(m, currency_options={"eur": {"unit_amount": 1}})
+    limit(m, 1_000)
+    limit(m, amount=money(9, "eur"), id="in_euros", prices=[price.id])
+
+    found = m.check(customer="cus_1", meter="tokens", quantity=1)
+
+    assert found.remaining.spend_limit == usd(1_000)
 
 
 def test_of_threads_that_spend_the_last_of_a_limit_one_wins(
