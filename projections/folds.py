@@ -20,7 +20,7 @@ from ledger.facts.credits.grants import (
 )
 from ledger.facts.credits.holds import CreditHoldLapsed, HoldFact
 from ledger.facts.credits.limits import LimitFact
-from ledger.facts.credits.pools import PoolFact
+from ledger.facts.credits.pools import PoolChange, PoolFact
 from ledger.facts.credits.schedules import ScheduleChange, ScheduleFact
 from ledger.facts.credits.settlements import SettledInvoices
 from ledger.facts.customers import CustomerDeleted, CustomerFact, CustomerUpdated
@@ -170,7 +170,7 @@ _RESOURCES = (
     ),
     FoldedResource(
         name="resource_change",
-        version=8,
+        version=9,
         kinds=(
             MeterUpdated,
             MeterDeactivated,
@@ -186,6 +186,7 @@ _RESOURCES = (
             CustomerDeleted,
             *get_args(SubscriptionChange),
             *get_args(ScheduleChange),
+            *get_args(PoolChange),
         ),
         load=_changes,
     ),

@@ -40,6 +40,7 @@ from metering.errors import InvalidRequestError
 from metering.store.engine import Engine
 from metering.stream.resources import REPORT_TYPES
 from metering.webhooks.addresses import check_url
+from metering.webhooks.event_rules import EVENT_TYPES
 from metering.webhooks.requests import (
     OVERLAP,
     OVERLAP_MAX,
@@ -53,7 +54,6 @@ from metering.webhooks.resources import (
     delivery_resource,
 )
 from metering.webhooks.signatures import new_secret
-from metering.webhooks.snapshots import EVENT_TYPES
 from projections.kernels.endpoints import EVERY_EVENT, Endpoint
 from projections.webhooks.queries import EndpointQueries
 

@@ -17,9 +17,10 @@ from metering.arguments.schema import checked
 from metering.arguments.times import CreatedBounds, Time, bounds_of, created_within
 from metering.errors import ResourceMissingError
 from metering.store.engine import Engine
+from metering.webhooks.event_rules import EVENT_TYPES, TYPES_OF
 from metering.webhooks.requests import EventList, EventType
 from metering.webhooks.resources import Event
-from metering.webhooks.snapshots import EVENT_TYPES, TYPES_OF, EventPlace, Snapshots
+from metering.webhooks.snapshots import EventPlace, Snapshots
 from projections.credits.queries import CreditQueries
 from projections.schema import RecordedFact
 from projections.webhooks.past import Past

@@ -1,5 +1,10 @@
 """What events about what is sold are about: each resource as it was at a position."""
 
+from ledger.facts.credits.pools import (
+    CreditPoolMemberAdded,
+    CreditPoolMemberRemoved,
+    PoolFact,
+)
 from ledger.facts.credits.schedules import ScheduleFact
 from ledger.facts.customers import CustomerFact
 from ledger.facts.prices import (
@@ -12,7 +17,10 @@ from ledger.facts.prices import (
 from ledger.facts.statements import StatementFinalized, StatementVoided
 from ledger.facts.subscriptions import SubscriptionFact, SubscriptionTrialEnded
 from metering.customers.shown import customer_resource
+from metering.pools.resources import CreditPool, CreditPoolMember
+from metering.pools.shown import member_resource, pool_resource
 from metering.prices.shown import price_resource, product_resource
+from metering.schedules.resources import CreditSchedule
 from metering.schedules.shown import schedule_resource
 from metering.statements.shown import statement_resource
 from metering.subscriptions.resources import Subscription
@@ -20,6 +28,7 @@ from metering.subscriptions.shown import subscription_resource
 from metering.webhooks.resources import EventObject
 from projections.schema import RecordedFact
 from projections.webhooks.past import Past
+from projections.webhooks.past_pools import member_at, pool_at
 
 
 def object_sold(
@@ -29,8 +38,8 @@ def object_sold(
 
     Args:
         past: resources as they were.
-        recorded: a fact about products, prices, customers, statements, subscriptions or
-            credit schedules.
+        recorded: a fact about products, prices, customers, statements, subscriptions,
+            credit schedules or credit pools.
         at: its own position, or the one before.
         livemode: what the resource says of itself.
     """
@@ -44,14 +53,27 @@ def object_sold(
         case StatementFinalized() | StatementVoided():
             statement = past.statement(fact.statement_id, at)
             return statement_resource(statement, livemode=livemode)
-        case _ if isinstance(fact, ScheduleFact):
-            schedule = past.schedule(fact.schedule_id, at, recorded)
-            return schedule_resource(schedule, livemode=livemode)
+        case _ if isinstance(fact, ScheduleFact | PoolFact):
+            return _of_credits(past, recorded, at, livemode=livemode)
         case _ if isinstance(fact, CustomerFact):
             customer = past.customer(fact.customer_id, at)
             return customer_resource(customer, livemode=livemode)
         case _:
             return _subscription(past, recorded, at, livemode=livemode)
+
+
+def _of_credits(
+    past: Past, recorded: RecordedFact, at: int, *, livemode: bool
+) -> CreditSchedule | CreditPool | CreditPoolMember:
+    position, instant, fact = recorded
+    if isinstance(fact, ScheduleFact):
+        schedule = past.schedule(fact.schedule_id, at, recorded)
+        return schedule_resource(schedule, livemode=livemode)
+    if isinstance(fact, CreditPoolMemberAdded | CreditPoolMemberRemoved):
+        member = member_at(past, fact, (position, instant), at)
+        return member_resource(member, livemode=livemode)
+    assert isinstance(fact, PoolFact), "of the facts that are left"
+    return pool_resource(pool_at(past, fact.pool_id, at), livemode=livemode)
 
 
 def _subscription(

@@ -14,8 +14,9 @@ from ledger.entries import Head
 from ledger.errors import StoreDamagedError
 from ledger.records.outbox import OutgoingEvent
 from metering.bodies import body_of, encoded
+from metering.webhooks.event_rules import TYPES_OF
 from metering.webhooks.requests import EventType
-from metering.webhooks.snapshots import TYPES_OF, Snapshots
+from metering.webhooks.snapshots import Snapshots
 from projections.credits.queries import CreditQueries
 from projections.kernels.endpoints import Endpoint
 from projections.schema import RecordedFact

@@ -16,6 +16,7 @@ from metering.customers.resources import Customer
 from metering.holds.resources import CreditHold
 from metering.limits.resources import SpendLimitWarning
 from metering.meters.resources import Meter
+from metering.pools.resources import CreditPool, CreditPoolMember
 from metering.prices.resources import Price, Product
 from metering.schedules.resources import CreditSchedule
 from metering.statements.resources import Statement
@@ -31,6 +32,8 @@ EventObject = (
     | CreditBalanceTransaction
     | CreditGrant
     | CreditHold
+    | CreditPool
+    | CreditPoolMember
     | CreditSchedule
     | Customer
     | Meter

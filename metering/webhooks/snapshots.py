@@ -29,43 +29,12 @@ from ledger.facts.credits.holds import (
     CreditHoldReleased,
     CreditHoldSettled,
 )
-from ledger.facts.credits.schedules import (
-    CreditScheduleCanceled,
-    CreditScheduleCreated,
-    CreditSchedulePaused,
-    CreditScheduleResumed,
-    CreditScheduleUpdated,
-)
-from ledger.facts.customers import (
-    CustomerCreated,
-    CustomerDeleted,
-    CustomerUpdated,
-)
 from ledger.facts.meters import (
     MeterCreated,
     MeterDeactivated,
     MeterReactivated,
     MeterUpdated,
 )
-from ledger.facts.prices import (
-    PriceCreated,
-    PriceUpdated,
-    ProductCreated,
-    ProductDeleted,
-    ProductUpdated,
-)
-from ledger.facts.statements import StatementFinalized, StatementVoided
-from ledger.facts.subscriptions import (
-    SubscriptionCanceled,
-    SubscriptionCreated,
-    SubscriptionEnded,
-    SubscriptionItemCreated,
-    SubscriptionPaused,
-    SubscriptionResumed,
-    SubscriptionTrialEnded,
-    SubscriptionUpdated,
-)
-from ledger.facts.union import Fact
 from metering.alerts.resources import triggered_resource
 from metering.arguments.clock import at_microseconds
 from metering.bodies import ResourceObject
@@ -75,6 +44,7 @@ from metering.holds.resources import CreditHold
 from metering.holds.shown import hold_resource
 from metering.limits.shown import warning_resource
 from metering.meters.meters import meter_resource
+from metering.webhooks.event_rules import RULES, TRANSACTION
 from metering.webhooks.objects_sold import object_sold
 from metering.webhooks.requests import EventType
 from metering.webhooks.resources import Event, EventData, EventObject
@@ -92,99 +62,6 @@ from projections.kernels.credits.timeline import (
 )
 from projections.schema import RecordedFact
 from projections.webhooks.past import Past
-
-_TRANSACTION: EventType = "billing.credit_balance_transaction.created"
-_UPDATED: EventType = "billing.credit_grant.updated"
-_SUBSCRIPTION: EventType = "customer.subscription.updated"
-_TRIGGERED: EventType = "billing.alert.triggered"
-
-
-@dataclass(frozen=True, slots=True)
-class _EventRule:
-    """Which events a fact has.
-
-    Attributes:
-        event_type: of the event of the resource that the fact is about; None where it
-            has none.
-        is_change: whether that event says what the resource was before.
-        transactions: the kind of the credit transactions that the fact causes.
-    """
-
-    event_type: EventType | None = None
-    is_change: bool = False
-    transactions: TransactionKind | None = None
-
-    @property
-    def types(self) -> frozenset[EventType]:
-        """The types of the events."""
-        caused = self.transactions and _TRANSACTION
-        return frozenset(each for each in (self.event_type, caused) if each)
-
-
-_RULES: dict[type[Fact], _EventRule] = {
-    MeterCreated: _EventRule("billing.meter.created"),
-    MeterUpdated: _EventRule("billing.meter.updated", is_change=True),
-    MeterDeactivated: _EventRule("billing.meter.deactivated", is_change=True),
-    MeterReactivated: _EventRule("billing.meter.reactivated", is_change=True),
-    CreditGrantCreated: _EventRule(
-        "billing.credit_grant.created", transactions=TransactionKind.GRANTED
-    ),
-    CreditGrantUpdated: _EventRule(_UPDATED, is_change=True),
-    CreditGrantExpired: _EventRule(
-        _UPDATED, is_change=True, transactions=TransactionKind.EXPIRED
-    ),
-    CreditGrantVoided: _EventRule(
-        _UPDATED, is_change=True, transactions=TransactionKind.VOIDED
-    ),
-    CreditGrantLapsed: _EventRule(transactions=TransactionKind.EXPIRED),
-    CreditsApplied: _EventRule(transactions=TransactionKind.APPLIED),
-    CreditsReinstated: _EventRule(transactions=TransactionKind.REINSTATED),
-    CreditHoldCreated: _EventRule("metering.credit_hold.created"),
-    CreditHoldSettled: _EventRule(
-        "metering.credit_hold.settled", transactions=TransactionKind.APPLIED
-    ),
-    CreditHoldReleased: _EventRule(
-        "metering.credit_hold.released", transactions=TransactionKind.RETURNED_LATE
-    ),
-    CreditHoldLapsed: _EventRule(
-        "metering.credit_hold.expired", transactions=TransactionKind.RETURNED_LATE
-    ),
-    CreditScheduleCreated: _EventRule("metering.credit_schedule.created"),
-    CreditScheduleUpdated: _EventRule(
-        "metering.credit_schedule.updated", is_change=True
-    ),
-    CreditSchedulePaused: _EventRule("metering.credit_schedule.paused", is_change=True),
-    CreditScheduleResumed: _EventRule(
-        "metering.credit_schedule.resumed", is_change=True
-    ),
-    CreditScheduleCanceled: _EventRule(
-        "metering.credit_schedule.canceled", is_change=True
-    ),
-    ProductCreated: _EventRule("product.created"),
-    ProductUpdated: _EventRule("product.updated", is_change=True),
-    ProductDeleted: _EventRule("product.deleted"),
-    PriceCreated: _EventRule("price.created"),
-    PriceUpdated: _EventRule("price.updated", is_change=True),
-    StatementFinalized: _EventRule("metering.statement.finalized"),
-    StatementVoided: _EventRule("metering.statement.voided", is_change=True),
-    CustomerCreated: _EventRule("customer.created"),
-    CustomerUpdated: _EventRule("customer.updated", is_change=True),
-    CustomerDeleted: _EventRule("customer.deleted"),
-    SubscriptionCreated: _EventRule("customer.subscription.created"),
-    SubscriptionUpdated: _EventRule(_SUBSCRIPTION, is_change=True),
-    SubscriptionItemCreated: _EventRule(_SUBSCRIPTION, is_change=True),
-    SubscriptionPaused: _EventRule("customer.subscription.paused", is_change=True),
-    SubscriptionResumed: _EventRule("customer.subscription.resumed", is_change=True),
-    SubscriptionCanceled: _EventRule("customer.subscription.deleted"),
-    SubscriptionTrialEnded: _EventRule(_SUBSCRIPTION, is_change=True),
-    SubscriptionEnded: _EventRule("customer.subscription.deleted"),
-    UsageAlertTriggered: _EventRule(_TRIGGERED),
-    SpendLimitWarned: _EventRule("metering.spend_limit.warned"),
-    CreditAlertTriggered: _EventRule(_TRIGGERED),
-}
-TYPES_OF = {fact: rule.types for fact, rule in _RULES.items()}
-"""The types of the events of a fact, by its class; other facts have no events."""
-EVENT_TYPES = tuple(sorted({each for types in TYPES_OF.values() for each in types}))
 
 _EPOCH_DIGITS = 12
 _ID = re.compile(
@@ -291,7 +168,7 @@ class Snapshots:
 
     def _events(self, recorded: RecordedFact) -> Iterator[tuple[EventType, EventData]]:
         position, _, fact = recorded
-        rule = _RULES.get(type(fact))
+        rule = RULES.get(type(fact))
         if rule is None:
             return
         if rule.event_type is not None:
@@ -303,7 +180,7 @@ class Snapshots:
         if rule.transactions is not None:
             for each in self._transactions(recorded, rule.transactions):
                 transaction = transaction_resource(each, livemode=self._livemode)
-                yield _TRANSACTION, EventData(object=transaction)
+                yield TRANSACTION, EventData(object=transaction)
 
     def _resource(self, recorded: RecordedFact, at: int) -> EventObject:
         """Return the resource that a fact is about, as it was at a position."""

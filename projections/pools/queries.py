@@ -111,6 +111,15 @@ class PoolQueries:
         row = self.connection.execute(_EVER, given).first()
         return None if row is None else MEMBERS.read(row)
 
+    def member_before(
+        self, pool_id: str, customer: str, position: int
+    ) -> PoolMember | None:
+        """Return a customer as the member that it was last, before a position."""
+        given = {"pool_id": pool_id, "customer": customer}
+        wanted = _EVER.where(_member.position < position)
+        row = self.connection.execute(wanted, given).first()
+        return None if row is None else MEMBERS.read(row)
+
     def page_of_members(self, pool_id: str, page: Page) -> list[PoolMember]:
         """Return a page of the members that a pool has now, the last ones first."""
         wanted = _MEMBERS.params(pool_id=pool_id)

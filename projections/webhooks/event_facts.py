@@ -36,6 +36,11 @@ from ledger.facts.credits.holds import (
     CreditHoldReleased,
     CreditHoldSettled,
 )
+from ledger.facts.credits.pools import (
+    CreditPoolCreated,
+    CreditPoolMemberAdded,
+    PoolChange,
+)
 from ledger.facts.credits.schedules import CreditScheduleCreated, ScheduleChange
 from ledger.facts.customers import (
     CustomerCreated,
@@ -84,6 +89,7 @@ from projections.credits.tables import (
 )
 from projections.customers.tables import customer
 from projections.meters.tables import meter
+from projections.pools.tables import credit_pool, credit_pool_member
 from projections.prices.tables import price, product
 from projections.schema import RecordedFact
 from projections.statements.tables import STATEMENTS, statement
@@ -285,6 +291,10 @@ _SOURCES: dict[type[Fact], _FactSource] = {
     CreditScheduleCreated: _of_commits(
         CreditScheduleCreated, credit_schedule.c.position
     ),
+    CreditPoolCreated: _of_commits(CreditPoolCreated, credit_pool.c.position),
+    CreditPoolMemberAdded: _of_commits(
+        CreditPoolMemberAdded, credit_pool_member.c.position
+    ),
     UsageAlertTriggered: _of_rows(alert_trigger, USAGE_TRIGGERS.read, IS_NO_WARNING),
     SpendLimitWarned: _of_rows(alert_trigger, LIMIT_WARNINGS.read, IS_WARNING),
     CreditAlertTriggered: _of_rows(credit_alert_trigger, CREDIT_TRIGGERS.read),
@@ -305,6 +315,7 @@ _SOURCES: dict[type[Fact], _FactSource] = {
             CustomerDeleted,
             *get_args(SubscriptionChange),
             *get_args(ScheduleChange),
+            *get_args(PoolChange),
         )
     },
 }

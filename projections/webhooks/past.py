@@ -188,7 +188,7 @@ class Past:
         """Return a meter as it was after the entry at a position."""
         start = read_definitions(self.connection)[meter_id].position
         made: RowsByKey[str, MeterDefinition] = RowsByKey(meter_table, ())
-        for position, recorded_at, fact in self._facts_about(meter_id, start, at):
+        for position, recorded_at, fact in self.facts_about(meter_id, start, at):
             meter = apply_fact(made, fact, position=position, recorded_at=recorded_at)
             if meter is None:
                 raise _not_about(meter_id, position)
@@ -200,7 +200,7 @@ class Past:
         product = PriceQueries(self.connection).product_or_deleted(product_id)
         if product is None:
             raise missing_row(product_table, product_id)
-        for position, recorded_at, fact in self._facts_about(
+        for position, recorded_at, fact in self.facts_about(
             product_id, product.position, at
         ):
             if isinstance(fact, ProductCreated):
@@ -214,7 +214,7 @@ class Past:
         price = PriceQueries(self.connection).price(price_id)
         if price is None:
             raise missing_row(price_table, price_id)
-        for position, recorded_at, fact in self._facts_about(
+        for position, recorded_at, fact in self.facts_about(
             price_id, price.position, at
         ):
             if isinstance(fact, PriceCreated):
@@ -236,7 +236,7 @@ class Past:
         customer = CustomerQueries(self.connection).customer(customer_id)
         if customer is None:
             raise missing_row(customer_table, customer_id)
-        for position, recorded_at, fact in self._facts_about(
+        for position, recorded_at, fact in self.facts_about(
             customer_id, customer.position, at
         ):
             if isinstance(fact, CustomerCreated):
@@ -250,7 +250,7 @@ class Past:
         found = SubscriptionQueries(self.connection).subscription(subscription_id)
         if found is None:
             raise missing_row(subscription_table, subscription_id)
-        for position, recorded_at, fact in self._facts_about(
+        for position, recorded_at, fact in self.facts_about(
             subscription_id, found.position, at
         ):
             if isinstance(fact, SubscriptionCreated):
@@ -270,7 +270,7 @@ class Past:
         found = ScheduleQueries(self.connection).schedule(schedule_id)
         if found is None:
             raise missing_row(credit_schedule, schedule_id)
-        for position, recorded_at, fact in self._facts_about(
+        for position, recorded_at, fact in self.facts_about(
             schedule_id, found.position, at
         ):
             if isinstance(fact, CreditScheduleCreated):
@@ -311,7 +311,7 @@ class Past:
         self, endpoint: Endpoint, up_to: int
     ) -> Iterator[tuple[int, int, Endpoint]]:
         """Yield an endpoint's states, each with where and when it began."""
-        facts = self._facts_about(endpoint.endpoint_id, endpoint.position, up_to)
+        facts = self.facts_about(endpoint.endpoint_id, endpoint.position, up_to)
         state = endpoint
         for position, recorded_at, fact in facts:
             if isinstance(fact, WebhookEndpointCreated):
@@ -326,9 +326,7 @@ class Past:
         if self._changes_of.get(grant_id) == []:
             return replace(now, applied=0, reinstated_late=0, held=0, outliving=0)
         grant = now
-        for position, recorded_at, fact in self._facts_about(
-            grant_id, now.position, at
-        ):
+        for position, recorded_at, fact in self.facts_about(grant_id, now.position, at):
             if isinstance(fact, CreditGrantCreated):
                 grant = granted(fact, position, recorded_at)
             elif isinstance(fact, GrantFact):
@@ -348,7 +346,7 @@ class Past:
             alert = changed(alert, fact, position)
         return alert
 
-    def _facts_about(
+    def facts_about(
         self, resource_id: str, start: int, at: int
     ) -> Iterator[RecordedFact]:
         """Yield the fact that made a resource, and its changes up to a position."""

@@ -33,6 +33,7 @@ from ledger.facts.credits.grants import (
     CreditGrantVoided,
 )
 from ledger.facts.credits.holds import CreditHoldLapsed
+from ledger.facts.credits.pools import PoolChange
 from ledger.facts.credits.schedules import ScheduleChange
 from ledger.facts.customers import CustomerDeleted, CustomerUpdated
 from ledger.facts.meters import MeterDeactivated, MeterReactivated, MeterUpdated
@@ -228,6 +229,7 @@ _ID_NAMES = {
     **dict.fromkeys((CustomerUpdated, CustomerDeleted), "customer_id"),
     **dict.fromkeys(get_args(SubscriptionChange), "subscription_id"),
     **dict.fromkeys(get_args(ScheduleChange), "schedule_id"),
+    **dict.fromkeys(get_args(PoolChange), "pool_id"),
 }
 
 

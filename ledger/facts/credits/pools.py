@@ -88,10 +88,5 @@ class CreditPoolMemberRemoved(
     customer: str
 
 
-PoolFact = (
-    CreditPoolCreated
-    | CreditPoolUpdated
-    | CreditPoolArchived
-    | CreditPoolMemberAdded
-    | CreditPoolMemberRemoved
-)
+PoolChange = CreditPoolUpdated | CreditPoolArchived | CreditPoolMemberRemoved
+PoolFact = CreditPoolCreated | CreditPoolMemberAdded | PoolChange

@@ -254,6 +254,8 @@ def _about(event: metering.Event) -> str:
             )
         case metering.Meter() as meter:
             return meter.event_name
+        case metering.CreditPoolMember() as member:
+            return f"{member.pool}: {member.customer}"
         case other:
             # Only what is recorded has an event, and so an id.
             return other.id or ""

@@ -5,7 +5,11 @@ Instants are microseconds since 1970 UTC, amounts are minor units.
 
 from dataclasses import dataclass, replace
 
-from ledger.facts.credits.pools import CreditPoolCreated, CreditPoolMemberAdded
+from ledger.facts.credits.pools import (
+    CreditPoolCreated,
+    CreditPoolMemberAdded,
+    CreditPoolUpdated,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +104,23 @@ def pool_created(fact: CreditPoolCreated, position: int, recorded_at: int) -> Po
         created=recorded_at,
         updated=recorded_at,
     )
+
+
+def pool_updated(pool: Pool, fact: CreditPoolUpdated, recorded_at: int) -> Pool:
+    """Return a pool as a fact changed it."""
+    return replace(
+        pool,
+        name=fact.name,
+        cap=fact.cap,
+        currency=fact.currency,
+        metadata=fact.metadata,
+        updated=recorded_at,
+    )
+
+
+def pool_archived(pool: Pool, recorded_at: int) -> Pool:
+    """Return a pool once it is closed."""
+    return replace(pool, archived_at=recorded_at, updated=recorded_at)
 
 
 def member_added(

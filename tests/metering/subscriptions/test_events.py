@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import metering
-from metering.webhooks.snapshots import EVENT_TYPES
+from metering.webhooks.event_rules import EVENT_TYPES
 from tests.conftest import Connect
 from tests.metering.subscriptions.usual_subscriptions import (
     licensed_price,

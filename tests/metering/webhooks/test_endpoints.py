@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import metering
-from metering.webhooks.snapshots import EVENT_TYPES
+from metering.webhooks.event_rules import EVENT_TYPES
 from tests.conftest import Connect
 from tests.metering.refusals import refused
 from tests.metering.usual_usage import create_meter

@@ -8,7 +8,7 @@ import pytest
 
 import metering
 from metering.bodies import body_of, encoded
-from metering.webhooks.snapshots import EVENT_TYPES
+from metering.webhooks.event_rules import EVENT_TYPES
 from tests.conftest import Connect
 from tests.metering.refusals import refused
 from tests.metering.usual_credits import apply, grant, line

@@ -49,6 +49,7 @@ def test_a_pool_is_made_changed_and_closed(place: Path) -> None:
         "archived",
     ]
     assert "archived" in run("pools").stdout
+    assert "team: seat_2" in run("webhooks", "events").stdout
 
 
 def test_a_pool_has_grants_and_what_its_members_leave_of_them(place: Path) -> None:
