@@ -308,7 +308,7 @@ class Log:
                 yield writing
             if writing.commit is not None:
                 self.judge.accepted(moment.reading)
-                self._intake.take_in(writing.commit, writing.head, writing.hashes)
+                self._appends.take_in(writing.commit, writing.head, writing.hashes)
 
     @contextmanager
     def writing_beside(self) -> Iterator[Connection]:

@@ -111,6 +111,11 @@ class UsageAppends:
         if is_event and now - head.recorded_at < _JUST_NOW:
             self._met_others = monotonic()
 
+    def take_in(self, commit: Commit, head: Head, hashes: np.ndarray | None) -> None:
+        """Take in a commit that this process made; see `Intake.take_in`."""
+        self._own_position = head.position
+        self._intake.take_in(commit, head, hashes)
+
     def commit(self, drafts: Sequence[Draft]) -> list[Outcome]:
         """Commit what is new in some drafts together, and return an outcome for each.
 
@@ -217,8 +222,7 @@ class UsageAppends:
         if not isinstance(new.events, FewEvents):
             # Few are read from the database as fast as they are found in memory.
             self._stored.keep(commit, new.known_fingerprints)
-        self._own_position = head.position
-        self._intake.take_in(commit, head, new.hashes)
+        self.take_in(commit, head, new.hashes)
         return outcome.recorded(commit.first_position, commit.recorded_at)
 
     def _take_in(

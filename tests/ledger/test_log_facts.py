@@ -202,3 +202,15 @@ def test_events_and_facts_alternate_in_one_sequence(log: Log) -> None:
     assert are_facts == [True, False] * 3
     assert [position for position, _ in stored_rows(log)] == [2, 4, 6]
     assert [head.facts_position for _, head in log.commits()] == [1, 1, 3, 3, 5, 5]
+
+
+def test_events_that_were_decided_on_are_no_other_process_s(open_log: OpenLog) -> None:
+    log, other = open_log(), open_log()
+    with log.writing(lambda: NOW, needs_events=True) as writing:
+        writing.record_events(draft([row("decided")]))
+
+    log.look_around(NOW)
+    other.look_around(NOW)
+
+    assert not log.is_shared
+    assert other.is_shared
