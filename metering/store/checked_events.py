@@ -90,10 +90,6 @@ class CheckedEvents(msgspec.Struct, Generic[RefusalT], frozen=True, kw_only=True
     is_rounded: np.ndarray | None = None
     left_out: Mapping[str, np.ndarray] = msgspec.field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        """Check that the columns have one length."""
-        assert len(self.events) == len(self.numbers), "each event has a number"
-
     def without(
         self, refused: np.ndarray, refusals: Mapping[int, RefusalT]
     ) -> "CheckedEvents[RefusalT]":

@@ -262,7 +262,7 @@ def record_events(
                 [events[number].timestamp is not None for number in rows], np.bool_
             ),
             refusals=found.refusals,
-            doubts=Doubts.of(found.doubts, list(rows)),
+            doubts=Doubts.of(found.doubts, list(rows)) if found.doubts else None,
             requests=[
                 (row, request)
                 for row, number in enumerate(rows)

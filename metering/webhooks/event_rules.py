@@ -1,5 +1,7 @@
 """Which events each fact has, and what they say beside the resource."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ledger.facts.alerts import (
@@ -168,3 +170,15 @@ RULES: dict[type[Fact], EventRule] = {
 TYPES_OF = {fact: rule.types for fact, rule in RULES.items()}
 """The types of the events of a fact, by its class; other facts have no events."""
 EVENT_TYPES = tuple(sorted({each for types in TYPES_OF.values() for each in types}))
+
+
+def types_together(types: Sequence[str]) -> str:
+    """Name event types, those of one resource together: ``price.{created, updated}``."""
+    ends = defaultdict[str, list[str]](list)
+    for each in types:
+        resource, _, end = each.rpartition(".")
+        ends[resource].append(end)
+    return ", ".join(
+        f"{resource}.{{{', '.join(found)}}}" if found[1:] else f"{resource}.{found[0]}"
+        for resource, found in ends.items()
+    ).removeprefix(".")

@@ -48,8 +48,7 @@ ODD: Mapping[str, Any] = {
 }
 # What runs, or is run, is no argument of a request.
 RUN = {"progress", "on_refused", "executor", "clock", "self"}
-# That of a refused event, which names every kind there is.
-LONGEST_MESSAGE = 1_300
+LONGEST_MESSAGE = 1_000
 
 
 @pytest.fixture(scope="module")

@@ -58,6 +58,16 @@ def usual_arguments(
         "prices": [made.id],
         "metadata": {"a": "b"},
     }
+    scheduled: Given = {
+        "id": "plan",
+        "customer": "cus_3",
+        "amount": money(),
+        "applicability_config": METERED,
+        "interval": "month",
+        "rollover": {"type": "percent", "percent": 50},
+        "metadata": {"a": "b"},
+    }
+    m.credit_schedules.create(**scheduled)
     m.credit_pools.create(id="team", cap=money())
     m.credit_pools.add_member("team", customer="cus_1")
     given: dict[str, Given] = {
@@ -76,6 +86,7 @@ def usual_arguments(
         },
         "credit_holds.create": held,
         "credit_pools.create": {"id": "team", "cap": money()},
+        "credit_schedules.create": scheduled,
         "credit_holds.settle_many": {"source": [{"hold": "job_1"}]},
         "credits.apply": invoice,
         "credits.apply_many": {"source": run({"period_end": m.now()})},
@@ -154,6 +165,7 @@ def usual_arguments(
         "pool_id": "team",
         "price_id": made.id,
         "product_id": made.product,
+        "schedule_id": "plan",
         "statement_id": "st_1",
         "subscription_id": paid.id,
     }
