@@ -94,9 +94,8 @@ def weighed_limits(  # noqa: PLR0913  # usage has a customer, a meter, units and
     weighed = []
     for limit in seen.of_customer(customer):
         if meter_id in limit.spend.meter_ids:
-            standing = read.of(limit, timestamp, now)
-            spent = read.of(limit, timestamp, now, {meter_id: units}).spent
-            weighed.append(WeighedLimit(standing, spent - standing.spent))
+            found = read.with_added(limit, timestamp, now, meter_id, units)
+            weighed.append(WeighedLimit(*found))
     return weighed
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ledger.facts.meters import Formula
 from metering.store.engine import Engine
 from projections.alerts.questions import UsageQuestion, windows_of_time
 from projections.kernels.alerts.spend import amounts_of, spend_of, tariffs_of
@@ -21,6 +20,8 @@ from projections.kernels.usage.series import Series
 from projections.limits.queries import LimitQueries
 from projections.usage.view import UsageView
 from projections.windows import END, recorded_span
+
+_Window = tuple[int | None, int | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,61 +66,76 @@ class LimitStandings:
         self._seen = seen
         self._view = view
 
-    def of(
-        self,
-        limit: LimitDefinition,
-        instant: int,
-        now: int,
-        more: Mapping[str, int] | None = None,
-    ) -> LimitStanding:
+    def of(self, limit: LimitDefinition, instant: int, now: int) -> LimitStanding:
         """Return what is spent of a limit in the window of an instant.
 
         Args:
             limit: of a customer.
             instant: microseconds since 1970 UTC.
             now: at which holds are open or not, not past.
-            more: usage as if it were recorded at the instant too, in units of 10**-12,
-                by meter.
         """
-        start, end = window_of(limit, instant)
-        bounds = (0, END) if start is None or end is None else (start, end)
-        spent = self._usage(limit, *bounds, more) if limit.spend.prices else 0
-        holds = self._seen.holds_spend(limit, *bounds, now)
+        window = window_of(limit, instant)
+        spent = self._cost(limit, self._units(limit, window))
+        return self._standing(limit, window, now, spent)
+
+    def with_added(
+        self, limit: LimitDefinition, instant: int, now: int, meter_id: str, units: int
+    ) -> tuple[LimitStanding, int]:
+        """Return the same, and what usage comes to that is not recorded.
+
+        Args:
+            limit: of a customer.
+            instant: at which the usage would happen.
+            now: as of `of`.
+            meter_id: a meter of the limit, that adds up.
+            units: of the usage, of 10**-12.
+        """
+        window = window_of(limit, instant)
+        used = self._units(limit, window)
+        spent = self._cost(limit, used)
+        used[meter_id] += units
+        added = self._cost(limit, used) - spent
+        return self._standing(limit, window, now, spent), added
+
+    def _standing(
+        self, limit: LimitDefinition, window: _Window, now: int, usage: int
+    ) -> LimitStanding:
+        """Return a standing, given what usage costs."""
+        start, end = window
+        holds = self._seen.holds_spend(limit, *_bounds(window), now)
         return LimitStanding(
             limit=limit,
             window_start=start,
             window_end=end,
-            spent=spent + holds.drawn,
+            spent=usage + holds.drawn,
             held=holds.kept,
         )
 
-    def _usage(
-        self,
-        limit: LimitDefinition,
-        start: int,
-        end: int,
-        more: Mapping[str, int] | None,
-    ) -> int:
-        """Return what usage costs in ``[start, end)``."""
-        low, high = recorded_span(start, end)
+    def _units(self, limit: LimitDefinition, window: _Window) -> dict[str, int]:
+        """Return what is recorded in a window, by meter, in units of 10**-12."""
+        low, high = recorded_span(*_bounds(window))
+        units = dict.fromkeys(limit.spend.meter_ids, 0)
+        if low < high:
+            for meter_id in units:
+                series = Series(meter=self._meter(meter_id), customer=limit.customer)
+                found = self._engine.summaries.units(self._view, series, low, high)
+                units[meter_id] = found
+        return units
+
+    def _cost(self, limit: LimitDefinition, units: Mapping[str, int]) -> int:
+        """Return what usage costs, given its units by meter."""
+        if not units:
+            return 0
         used: dict[str, np.ndarray] = {}
         counted: dict[str, bool] = {}
-        for meter_id in limit.spend.meter_ids:
-            meter = self._meter(meter_id)
-            series = Series(meter=meter, customer=limit.customer)
-            units = 0
-            if low < high:
-                units = self._engine.summaries.units(self._view, series, low, high)
-            if more and meter_id in more:
-                is_last = meter.formula is Formula.LAST
-                units = more[meter_id] if is_last else units + more[meter_id]
+        for meter_id, its in units.items():
             question = UsageQuestion(
-                meter=meter,
+                meter=self._meter(meter_id),
                 recurrence=limit.recurrence,
                 timezone=limit.timezone,
                 subscribed=limit.subscribed,
             )
-            used[meter_id] = limbs_of_numbers([question.counted(units)])
+            used[meter_id] = limbs_of_numbers([question.counted(its)])
             counted[meter_id] = question.is_counted
         amounts = [
             amounts_of(tariff, used[price.meter_id], is_counted=counted[price.meter_id])
@@ -135,10 +151,16 @@ class LimitStandings:
         return known or self._engine.definitions().by_id[meter_id]
 
 
-def window_of(limit: LimitDefinition, instant: int) -> tuple[int | None, int | None]:
+def window_of(limit: LimitDefinition, instant: int) -> _Window:
     """Return where the window of an instant begins and ends; None where it is all time."""
     at = np.array([instant], np.int64)
     windows = windows_of_time(limit.recurrence, limit.timezone, limit.subscribed, at)
     if windows is None:
         return None, None
     return int(windows.starts_of(at)[0]), int(windows.ends_of(at)[0])
+
+
+def _bounds(window: _Window) -> tuple[int, int]:
+    """Return between which instants a window lies."""
+    start, end = window
+    return (0, END) if start is None or end is None else (start, end)
