@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ledger.facts.credits.grants import InvoiceLine
-from metering.limits.obeying import WeighedLimit, weighed_limits
 from metering.statements.lines import counted_units, rated_amounts
 from metering.statements.plans import PlannedLine, StatementPlan
 from metering.statements.unbilled import UnbilledPlans, UnbilledQueries
@@ -20,7 +19,6 @@ from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.burn_down import after_draws, burn_down
 from projections.kernels.credits.grants import Grant, drawn
-from projections.limits.queries import LimitQueries
 from projections.meters.catalog import Definitions
 from projections.prices.queries import PriceQueries
 from projections.statements.queries import StatementQueries
@@ -208,20 +206,6 @@ class BurnDown:
         grants = present.seen.spendable_of(customer, present.now)
         unbilled = self.unbilled(present, customer)
         return Burned.of(grants, unbilled.statements, present.now)
-
-    def weighed_limits(
-        self, present: Present, customer: str, added: AddedUsage
-    ) -> Sequence[WeighedLimit]:
-        """Weigh usage against the spend limits of its customer."""
-        return weighed_limits(
-            self._engine,
-            LimitQueries(present.seen.connection),
-            customer=customer,
-            meter_id=added.meter_id,
-            units=added.units,
-            timestamp=added.timestamp,
-            now=present.now,
-        )
 
     def _plans_of(self, present: Present, customer: str) -> Sequence[StatementPlan]:
         kept = self._plans

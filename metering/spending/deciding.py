@@ -1,15 +1,14 @@
 """Deciding: whether usage may happen, and why not.
 
-`check` answers by it, and `spend` obeys it. What can speak against usage is a rule of
-`RULES`; every rule is asked, and the first that speaks is the reason. A hold in usage obeys
-spend limits as other holds do, by what it keeps: see `metering.limits.obeying`.
+`check` answers by it, and `spend` obeys it. A hold in usage obeys spend limits as other
+holds do, by what it keeps: see `metering.limits.obeying`.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from metering.errors import InvalidRequestError
-from metering.limits.obeying import reached
+from metering.limits.obeying import WeighedLimit, reached
 from metering.spending.resources import RefusalReason
 from metering.spending.weighing import Weighed
 
@@ -26,31 +25,22 @@ class UsageRefusal:
         return InvalidRequestError(self.message, code=self.reason, param=param)
 
 
-SpendingRule = Callable[[Weighed], UsageRefusal | None]
+def refusal_of(usage: Weighed, limits: Sequence[WeighedLimit]) -> UsageRefusal | None:
+    """Return what speaks against usage, the first of it; None where nothing does.
 
-
-def _is_covered(usage: Weighed) -> UsageRefusal | None:
-    if usage.uncovered <= 0:
-        return None
-    return UsageRefusal(
-        "insufficient_credits",
-        f"Customer {usage.customer} has {usage.remaining} {usage.currency} of credits"
-        f" left for this usage, which comes to {usage.amount}; use less, or grant more",
-    )
-
-
-def _is_within_limits(usage: Weighed) -> UsageRefusal | None:
-    for each in usage.limits:
+    Args:
+        usage: weighed against the credits of its customer.
+        limits: on what its customer spends, for which it counts.
+    """
+    if usage.uncovered > 0:
+        return UsageRefusal(
+            "insufficient_credits",
+            f"Customer {usage.customer} has {usage.remaining} {usage.currency} of"
+            f" credits left for this usage, which comes to {usage.amount}; use less, or"
+            " grant more",
+        )
+    for each in limits:
         if each.is_passed:
             message = reached(each.standing, each.amount)
             return UsageRefusal("spend_limit_reached", message)
     return None
-
-
-RULES: tuple[SpendingRule, ...] = (_is_covered, _is_within_limits)
-"""What can speak against usage, in the order in which it is said."""
-
-
-def refusals(usage: Weighed) -> list[UsageRefusal]:
-    """Return what speaks against usage."""
-    return [refusal for rule in RULES if (refusal := rule(usage)) is not None]

@@ -4,6 +4,7 @@
 spend the same cent.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import numpy as np
@@ -15,8 +16,9 @@ from metering.arguments.ids import found_by_id
 from metering.arguments.refusals import invalid
 from metering.credits.resources import monetary
 from metering.errors import IdentifierConflictError
+from metering.limits.obeying import WeighedLimit, weighed_limits
 from metering.spending.burn_down import AddedUsage, BurnDown, Present
-from metering.spending.deciding import refusals
+from metering.spending.deciding import refusal_of
 from metering.spending.requests import UsageCheck, UsageSpend
 from metering.spending.resources import Check, CheckRemaining
 from metering.spending.sharing import drawing_together
@@ -28,6 +30,7 @@ from metering.usage.meter_events import event_resource, original_event
 from metering.usage.resources import MeterEvent
 from projections.credits.queries import CreditQueries
 from projections.kernels.meters import MeterDefinition
+from projections.limits.queries import LimitQueries
 from projections.meters.catalog import Definitions
 from projections.prices.queries import PriceQueries
 
@@ -48,16 +51,15 @@ def check_usage(engine: Engine, burn_down: BurnDown, asked: UsageCheck) -> Check
             timestamp=present.now,
         )
         usage = weighed(burn_down, present, asked.customer, added, priced)
-    against = refusals(usage)
-    lefts = [
-        (each.standing.limit.currency, each.standing.left) for each in usage.limits
-    ]
+        limits = _limits_with(engine, present, asked.customer, added)
+    refusal = refusal_of(usage, limits)
+    lefts = [(each.standing.limit.currency, each.standing.left) for each in limits]
     # Amounts of two currencies do not compare: one of the usage's own comes first.
     own = [each for each in lefts if each[0] == usage.currency]
     least = min(own or lefts, key=lambda each: each[1], default=None)
     return Check(
-        allowed=not against,
-        reason=against[0].reason if against else None,
+        allowed=refusal is None,
+        reason=None if refusal is None else refusal.reason,
         customer=asked.customer,
         meter=found.meter_id,
         quantity=asked.quantity,
@@ -112,7 +114,8 @@ def spend_usage(engine: Engine, burn_down: BurnDown, asked: UsageSpend) -> Meter
                 timestamp=row.timestamp,
             )
             usage = weighed(burn_down, present, asked.customer, added, None)
-            for refusal in refusals(usage):
+            limits = _limits_with(engine, present, asked.customer, added)
+            if (refusal := refusal_of(usage, limits)) is not None:
                 raise refusal.error("quantity")
             writing.record_events(draft)
     if writing.commit is None:
@@ -130,6 +133,21 @@ def metered_by(definitions: Definitions, named: str) -> MeterDefinition:
         return definitions.by_event_name.get(name) if found is None else found
 
     return found_by_id(find, named, "billing meter", "meter")
+
+
+def _limits_with(
+    engine: Engine, present: Present, customer: str, added: AddedUsage
+) -> Sequence[WeighedLimit]:
+    """Return the spend limits for which usage counts, weighed with it."""
+    return weighed_limits(
+        engine,
+        LimitQueries(present.seen.connection),
+        customer=customer,
+        meter_id=added.meter_id,
+        units=added.units,
+        timestamp=added.timestamp,
+        now=present.now,
+    )
 
 
 def _check_is_some(quantity: Decimal) -> None:

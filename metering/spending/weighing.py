@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from ledger.facts.meters import Formula
 from metering.arguments.refusals import invalid
 from metering.errors import InvalidRequestError
-from metering.limits.obeying import WeighedLimit
 from metering.spending.burn_down import (
     AddedUsage,
     BurnDown,
@@ -34,7 +33,7 @@ _ADDING_UP = {Formula.SUM, Formula.COUNT}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weighed:
-    """Usage that is not recorded, and what stands against it.
+    """Usage that is not recorded, and the credits that it can draw.
 
     Attributes:
         customer: whose.
@@ -44,7 +43,6 @@ class Weighed:
         remaining: of credits that it may draw, without it.
         grants: of the customer, with what is left of them without it.
         lines: that bill it, each with the end of its period.
-        limits: on what its customer spends, for which it counts.
         position: everything up to it is counted.
     """
 
@@ -55,7 +53,6 @@ class Weighed:
     remaining: int
     grants: Sequence[Grant]
     lines: Sequence[tuple[RatedLine, int]]
-    limits: Sequence[WeighedLimit]
     position: int
 
 
@@ -132,7 +129,6 @@ def weighed(
         remaining=free_together(usable),
         grants=without.grants,
         lines=[(line, statement.period_end) for statement, line in lines],
-        limits=burn_down.weighed_limits(present, customer, added),
         position=unbilled.position,
     )
 
