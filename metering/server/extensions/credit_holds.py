@@ -3,14 +3,14 @@
 A call that is repeated answers as the first time, with or without an idempotency key.
 """
 
-from metering.arguments.pages import LIMIT
 from metering.holds.requests import (
     CreditHoldCreate,
     CreditHoldList,
     CreditHoldSettle,
     CreditHoldsSettle,
 )
-from metering.server.api.pages import listed
+from metering.holds.resources import CreditHold
+from metering.server.api.pages import page_of
 from metering.server.api.routes import Answer, Call, Route
 from metering.server.grammar.dialects import EXTENSION
 
@@ -27,9 +27,8 @@ def _retrieve(call: Call) -> Answer:
 
 
 def _list(call: Call) -> Answer:
-    page = call.m.credit_holds.list(**{"limit": LIMIT, **call.given})
-    data = [each.to_dict() for each in page]
-    return Answer(body=listed(data, HOLDS, has_more=page.has_more))
+    fetch = call.m.credit_holds.list
+    return Answer(body=page_of(fetch, call.given, HOLDS, CreditHold.to_dict))
 
 
 def _settle(call: Call) -> Answer:

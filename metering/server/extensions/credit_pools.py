@@ -1,10 +1,11 @@
 """Routes of credit pools: their members, their grants, and what is left of them."""
 
+from functools import partial
 from typing import Any, Literal
 
-from metering.arguments.pages import LIMIT
 from metering.bodies import Body
 from metering.credits.requests import CreditTerms
+from metering.credits.resources import CreditGrant
 from metering.pools.requests import (
     CreditPoolCreate,
     CreditPoolList,
@@ -14,37 +15,21 @@ from metering.pools.requests import (
     PoolMemberList,
     PoolMemberRemove,
 )
-from metering.server.api.pages import listed
+from metering.pools.resources import CreditPool, CreditPoolMember
+from metering.server.api.pages import page_of
 from metering.server.api.routes import Answer, Call, Handler, Route
 from metering.server.grammar.dialects import EXTENSION
+from metering.server.v1.resources import ResourceRoutes
 
-POOLS = "/metering/v1/credit_pools"
-_ONE = f"{POOLS}/{{id}}"
+_POOLS = ResourceRoutes(
+    path="/metering/v1/credit_pools",
+    retrieve=lambda m: m.credit_pools.retrieve,
+    dialect=EXTENSION,
+    write=CreditPool.to_dict,
+)
+_ONE = f"{_POOLS.path}/{{id}}"
 _MEMBERS = f"{_ONE}/members"
 _GRANTS = f"{_ONE}/credit_grants"
-
-
-def _create(call: Call) -> Answer:
-    return Answer(body=call.m.credit_pools.create(**call.given).to_dict())
-
-
-def _list(call: Call) -> Answer:
-    page = call.m.credit_pools.list(**{"limit": LIMIT, **call.given})
-    data = [each.to_dict() for each in page]
-    return Answer(body=listed(data, POOLS, has_more=page.has_more))
-
-
-def _retrieve(call: Call) -> Answer:
-    return Answer(body=call.m.credit_pools.retrieve(call.ids["id"]).to_dict())
-
-
-def _update(call: Call) -> Answer:
-    updated = call.m.credit_pools.update(call.ids["id"], **call.given)
-    return Answer(body=updated.to_dict())
-
-
-def _archive(call: Call) -> Answer:
-    return Answer(body=call.m.credit_pools.archive(call.ids["id"]).to_dict())
 
 
 def _balance(call: Call) -> Answer:
@@ -63,11 +48,9 @@ def _remove_member(call: Call) -> Answer:
 
 
 def _list_members(call: Call) -> Answer:
-    pool_id = call.ids["id"]
-    page = call.m.credit_pools.list_members(pool_id, **{"limit": LIMIT, **call.given})
-    data = [each.to_dict() for each in page]
-    url = f"{POOLS}/{pool_id}/members"
-    return Answer(body=listed(data, url, has_more=page.has_more))
+    fetch = partial(call.m.credit_pools.list_members, call.ids["id"])
+    url = _MEMBERS.format_map(call.ids)
+    return Answer(body=page_of(fetch, call.given, url, CreditPoolMember.to_dict))
 
 
 def _grant(call: Call) -> Answer:
@@ -76,11 +59,9 @@ def _grant(call: Call) -> Answer:
 
 
 def _list_grants(call: Call) -> Answer:
-    pool_id = call.ids["id"]
-    page = call.m.credit_grants.list(pool=pool_id, **{"limit": LIMIT, **call.given})
-    data = [each.to_dict() for each in page]
-    url = f"{POOLS}/{pool_id}/credit_grants"
-    return Answer(body=listed(data, url, has_more=page.has_more))
+    fetch = partial(call.m.credit_grants.list, pool=call.ids["id"])
+    url = _GRANTS.format_map(call.ids)
+    return Answer(body=page_of(fetch, call.given, url, CreditGrant.to_dict))
 
 
 def _member(call: Call, _: str) -> Body:
@@ -113,14 +94,18 @@ def _route(
 
 
 ROUTES = (
-    _route("POST", POOLS, "Make a credit pool.", _create, takes=CreditPoolCreate),
-    _route(
-        "GET", POOLS, "List credit pools.", _list, is_list=True, takes=CreditPoolList
+    _POOLS.creates(
+        "Make a credit pool.", lambda m: m.credit_pools.create, takes=CreditPoolCreate
     ),
-    _route("GET", _ONE, "Retrieve a credit pool.", _retrieve),
-    _route("POST", _ONE, "Change a credit pool.", _update, takes=CreditPoolUpdate),
-    _route(
-        "POST", f"{_ONE}/archive", "Close a credit pool: its members leave.", _archive
+    _POOLS.lists("List credit pools.", lambda m: m.credit_pools.list, CreditPoolList),
+    _POOLS.retrieves("Retrieve a credit pool."),
+    _POOLS.changes(
+        "Change a credit pool.", lambda m: m.credit_pools.update, takes=CreditPoolUpdate
+    ),
+    _POOLS.changes(
+        "Close a credit pool: its members leave.",
+        lambda m: m.credit_pools.archive,
+        verb="archive",
     ),
     _route(
         "GET",

@@ -26,19 +26,21 @@ class ResourceRoutes:
         path: of the list.
         retrieve: takes an id; also makes the answer again that a dead process owes.
         expansions: what can be expanded in the resource.
-        dialect: in which requests and answers are written.
+        dialect: in which requests and errors are written.
+        write: makes the body of a resource.
     """
 
     path: str
     retrieve: Method
     expansions: Expansions = field(default_factory=dict)
     dialect: Dialect = V1
+    write: Callable[[Any], Body] = body_of
 
     def creates(self, summary: str, method: Method, **more: Any) -> Route:
         """Return the route that creates a resource."""
 
         def create(call: Call) -> Answer:
-            return Answer(body=body_of(method(call.m)(**call.given)))
+            return Answer(body=self.write(method(call.m)(**call.given)))
 
         return self._route("POST", "", summary, create, **more)
 
@@ -46,7 +48,7 @@ class ResourceRoutes:
         """Return the route of one resource."""
 
         def retrieve(call: Call) -> Answer:
-            return Answer(body=body_of(self.retrieve(call.m)(call.ids["id"])))
+            return Answer(body=self.write(self.retrieve(call.m)(call.ids["id"])))
 
         return self._route("GET", "/{id}", summary, retrieve)
 
@@ -54,7 +56,8 @@ class ResourceRoutes:
         """Return the route of the list."""
 
         def list_page(call: Call) -> Answer:
-            return Answer(body=page_of(method(call.m), call.given, self.path))
+            page = page_of(method(call.m), call.given, self.path, self.write)
+            return Answer(body=page)
 
         return self._route("GET", "", summary, list_page, takes=takes, is_list=True)
 
@@ -63,7 +66,7 @@ class ResourceRoutes:
         url = f"{self.path}/search"
 
         def search(call: Call) -> Answer:
-            found = page_of(method(call.m), call.given, url)
+            found = page_of(method(call.m), call.given, url, self.write)
             next_page = found["data"][-1]["id"] if found["has_more"] else None
             return Answer(
                 body={**found, "object": "search_result", "next_page": next_page}
@@ -76,11 +79,11 @@ class ResourceRoutes:
     ) -> Route:
         """Return a route that changes one resource: below its path, where it has a verb."""
         below = "/{id}" if verb is None else f"/{{id}}/{verb}"
-        return self._route("POST", below, summary, _change(method), **more)
+        return self._route("POST", below, summary, self._change(method), **more)
 
     def ends(self, summary: str, method: Method, **more: Any) -> Route:
         """Return the route that ends a resource, which can be retrieved all the same."""
-        return self._route("DELETE", "/{id}", summary, _change(method), **more)
+        return self._route("DELETE", "/{id}", summary, self._change(method), **more)
 
     def deletes(self, summary: str, kind: str, method: Method, **more: Any) -> Route:
         """Return the route that deletes a resource of a kind."""
@@ -116,11 +119,10 @@ class ResourceRoutes:
         )
 
     def _recover(self, call: Call, resource_id: str) -> Body:
-        return body_of(self.retrieve(call.m)(resource_id))
+        return self.write(self.retrieve(call.m)(resource_id))
 
+    def _change(self, method: Method) -> Callable[[Call], Answer]:
+        def change(call: Call) -> Answer:
+            return Answer(body=self.write(method(call.m)(call.ids["id"], **call.given)))
 
-def _change(method: Method) -> Callable[[Call], Answer]:
-    def change(call: Call) -> Answer:
-        return Answer(body=body_of(method(call.m)(call.ids["id"], **call.given)))
-
-    return change
+        return change

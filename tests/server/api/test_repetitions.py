@@ -298,6 +298,23 @@ MADE: list[tuple[str, dict[str, str], Callable[[metering.Metering], Any]]] = [
             url="https://127.0.0.1/hooks", enabled_events=["*"]
         ),
     ),
+    (
+        "/metering/v1/credit_schedules",
+        {
+            "customer": "cus_made",
+            "amount[type]": "monetary",
+            "amount[monetary][currency]": "usd",
+            "amount[monetary][value]": "500",
+            "applicability_config[scope][price_type]": "metered",
+            "interval": "month",
+        },
+        lambda store: store.credit_schedules.create(
+            customer="cus_made",
+            amount={"type": "monetary", "monetary": {"currency": "usd", "value": 500}},
+            applicability_config={"scope": {"price_type": "metered"}},
+            interval="month",
+        ),
+    ),
 ]
 
 
