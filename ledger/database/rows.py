@@ -7,7 +7,7 @@ from types import MappingProxyType, ModuleType, NoneType
 from typing import Any, Generic, TypeVar, get_args
 
 import msgspec
-from sqlalchemy import Column, Connection, Row, Select, Table, select, tuple_
+from sqlalchemy import Column, Connection, Row, Select, Table, select, tuple_, update
 
 from ledger.errors import StoreDamagedError
 
@@ -121,6 +121,13 @@ def row_of(connection: Connection, column: Column[str], key: str) -> Row[Any]:
     if row is None:
         raise missing_row(column.table, key)
     return row
+
+
+def change_row(
+    connection: Connection, column: Column[str], key: str, row: Mapping[str, Any]
+) -> None:
+    """Write anew the row of a column's table that has a key there; see `row_of`."""
+    connection.execute(update(column.table).where(column == key), row)
 
 
 class RowFormat(Generic[ValueT]):

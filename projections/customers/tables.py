@@ -13,12 +13,12 @@ from sqlalchemy import (
     Table,
     Text,
     insert,
-    update,
 )
 
 from ledger.database.rows import (
     FLAG,
     RowFormat,
+    change_row,
     enum_codec,
     packed_codec,
     row_of,
@@ -97,5 +97,5 @@ def _customer(connection: Connection, customer_id: str) -> CustomerDefinition:
 
 
 def _keep(connection: Connection, changed: CustomerDefinition) -> None:
-    is_it = customer.c.customer_id == changed.customer_id
-    connection.execute(update(customer).where(is_it).values(CUSTOMERS.named(changed)))
+    row = CUSTOMERS.named(changed)
+    change_row(connection, customer.c.customer_id, changed.customer_id, row)

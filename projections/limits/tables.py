@@ -12,10 +12,15 @@ from sqlalchemy import (
     Text,
     insert,
     text,
-    update,
 )
 
-from ledger.database.rows import RowFormat, enum_codec, packed_codec, row_of
+from ledger.database.rows import (
+    RowFormat,
+    change_row,
+    enum_codec,
+    packed_codec,
+    row_of,
+)
 from ledger.facts.alerts import Recurrence, Spend, SubscribedPeriods
 from ledger.facts.credits.limits import (
     SpendLimitCanceled,
@@ -94,6 +99,5 @@ def _limit(connection: Connection, limit_id: str) -> LimitDefinition:
 
 
 def _keep(connection: Connection, changed: LimitDefinition) -> None:
-    is_it = spend_limit.c.limit_id == changed.limit_id
     row = SPEND_LIMITS.named(changed)
-    connection.execute(update(spend_limit).where(is_it).values(row))
+    change_row(connection, spend_limit.c.limit_id, changed.limit_id, row)

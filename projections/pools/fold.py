@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, insert, update
 
+from ledger.database.rows import change_row, row_of
 from ledger.facts.credits.pools import (
     CreditPoolArchived,
     CreditPoolCreated,
@@ -11,20 +12,23 @@ from ledger.facts.credits.pools import (
     CreditPoolMemberRemoved,
     CreditPoolUpdated,
 )
-from projections.kernels.credits.pools import member_added, pool_created
+from projections.kernels.credits.pools import (
+    Pool,
+    member_added,
+    pool_archived,
+    pool_created,
+    pool_updated,
+)
 from projections.pools.tables import (
     IS_MEMBER,
     MEMBERS,
-    METADATA,
     POOLS,
     credit_pool,
     credit_pool_member,
 )
 from projections.schema import RecordedFact, TableFold
 
-_pool, _member = credit_pool.c, credit_pool_member.c
-_IS_IT = _pool.pool_id == bindparam("of_pool")
-_UPDATE = update(credit_pool).where(_IS_IT)
+_member = credit_pool_member.c
 _LEAVE = update(credit_pool_member).values(left_at=bindparam("instant"))
 _IS_OF_IT = _member.pool_id == bindparam("of_pool")
 _ALL_LEAVE = _LEAVE.where(_IS_OF_IT, IS_MEMBER)
@@ -39,19 +43,13 @@ def fold_pools(connection: Connection, facts: Sequence[RecordedFact]) -> None:
                 made = POOLS.named(pool_created(fact, position, recorded_at))
                 connection.execute(insert(credit_pool), made)
             case CreditPoolUpdated():
-                values = {
-                    "name": fact.name,
-                    "cap": fact.cap,
-                    "currency": fact.currency,
-                    "metadata": METADATA.encode(fact.metadata),
-                    "updated": recorded_at,
-                }
-                connection.execute(_UPDATE.values(values), {"of_pool": fact.pool_id})
+                known = _pool(connection, fact.pool_id)
+                _keep(connection, pool_updated(known, fact, recorded_at))
             case CreditPoolArchived():
-                values = {"archived_at": recorded_at, "updated": recorded_at}
-                given = {"of_pool": fact.pool_id}
-                connection.execute(_UPDATE.values(values), given)
-                connection.execute(_ALL_LEAVE, {**given, "instant": recorded_at})
+                known = _pool(connection, fact.pool_id)
+                _keep(connection, pool_archived(known, recorded_at))
+                given = {"of_pool": fact.pool_id, "instant": recorded_at}
+                connection.execute(_ALL_LEAVE, given)
             case CreditPoolMemberAdded():
                 joined = MEMBERS.named(member_added(fact, position, recorded_at))
                 connection.execute(insert(credit_pool_member), joined)
@@ -63,3 +61,12 @@ def fold_pools(connection: Connection, facts: Sequence[RecordedFact]) -> None:
 
 
 POOL_FOLD = TableFold(tables=(credit_pool, credit_pool_member), fold=fold_pools)
+
+
+def _pool(connection: Connection, pool_id: str) -> Pool:
+    return POOLS.read(row_of(connection, credit_pool.c.pool_id, pool_id))
+
+
+def _keep(connection: Connection, changed: Pool) -> None:
+    row = POOLS.named(changed)
+    change_row(connection, credit_pool.c.pool_id, changed.pool_id, row)

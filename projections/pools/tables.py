@@ -81,6 +81,5 @@ credit_pool_use = Table(
     sqlite_with_rowid=False,
 )
 
-METADATA = packed_codec(dict[str, str])
-POOLS = RowFormat(credit_pool, Pool, {"metadata": METADATA})
+POOLS = RowFormat(credit_pool, Pool, {"metadata": packed_codec(dict[str, str])})
 MEMBERS = RowFormat(credit_pool_member, PoolMember)

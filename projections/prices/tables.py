@@ -16,12 +16,12 @@ from sqlalchemy import (
     Text,
     insert,
     text,
-    update,
 )
 
 from ledger.database.rows import (
     FLAG,
     RowFormat,
+    change_row,
     damaged_value,
     enum_codec,
     packed_codec,
@@ -151,18 +151,14 @@ def fold_products(connection: Connection, facts: Sequence[RecordedFact]) -> None
                 row = PRODUCTS.named(product_created(fact, position, recorded_at))
                 connection.execute(insert(product), row)
             case ProductUpdated() | ProductDeleted():
-                is_it = product.c.product_id == fact.product_id
-                known = PRODUCTS.read(
-                    row_of(connection, product.c.product_id, fact.product_id)
-                )
+                place = product.c.product_id, fact.product_id
+                known = PRODUCTS.read(row_of(connection, *place))
                 changed = (
                     product_deleted(known, fact)
                     if isinstance(fact, ProductDeleted)
                     else product_updated(known, fact, recorded_at)
                 )
-                connection.execute(
-                    update(product).where(is_it).values(PRODUCTS.named(changed))
-                )
+                change_row(connection, *place, PRODUCTS.named(changed))
             case _:
                 pass
 
@@ -175,10 +171,9 @@ def fold_prices(connection: Connection, facts: Sequence[RecordedFact]) -> None:
                 row = _named(price_created(fact, position, recorded_at))
                 connection.execute(insert(price), row)
             case PriceUpdated():
-                is_it = price.c.price_id == fact.price_id
-                known = read_price(row_of(connection, price.c.price_id, fact.price_id))
-                changed = _named(price_updated(known, fact))
-                connection.execute(update(price).where(is_it).values(changed))
+                place = price.c.price_id, fact.price_id
+                known = read_price(row_of(connection, *place))
+                change_row(connection, *place, _named(price_updated(known, fact)))
             case _:
                 pass
 

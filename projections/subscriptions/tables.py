@@ -15,13 +15,13 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
-    update,
 )
 
 from ledger.database.bulk import insert_rows
 from ledger.database.rows import (
     FLAG,
     RowFormat,
+    change_row,
     damaged_value,
     enum_codec,
     packed_codec,
@@ -146,13 +146,11 @@ def _insert(connection: Connection, made: Sequence[SubscriptionDefinition]) -> N
 
 def _change(connection: Connection, fact: SubscriptionChange, recorded_at: int) -> None:
     subscription_id = fact.subscription_id
-    known = read_subscription(
-        row_of(connection, subscription.c.subscription_id, subscription_id)
-    )
+    place = subscription.c.subscription_id, subscription_id
+    known = read_subscription(row_of(connection, *place))
     changed = subscription_changed(known, fact, recorded_at)
     values = SUBSCRIPTIONS.named(changed) | _listed_by(changed)
-    is_it = subscription.c.subscription_id == subscription_id
-    connection.execute(update(subscription).where(is_it).values(values))
+    change_row(connection, *place, values)
     if changed.items != known.items:
         of_it = subscription_item.c.subscription_id == subscription_id
         connection.execute(delete(subscription_item).where(of_it))
