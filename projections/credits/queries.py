@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, case, func, or_, select
+from sqlalchemy import Connection, Row, Select, bindparam, case, func, select
 
 from ledger.commits import log_time, read_head
 from ledger.database.bulk import is_among
@@ -15,9 +15,9 @@ from projections.credits.applications import read_applications
 from projections.credits.drawable import drawable_grants
 from projections.credits.hold_queries import HoldQueries
 from projections.credits.tables import (
+    COUNT_UNUSED,
     GRANTS,
     GRANTS_AND_USE,
-    HAS_CREDIT,
     IS_HELD,
     IS_LIVE,
     IS_REINSTATED,
@@ -64,15 +64,7 @@ _BALANCES_BY_SCOPE = DriverStatement(
     .group_by(credit_grant.c.currency, credit_grant.c.prices)
     .order_by(credit_grant.c.currency, credit_grant.c.prices)
 )
-_COUNT_UNUSED = (
-    select(func.count())
-    .select_from(GRANTS_AND_USE)
-    .where(
-        credit_grant.c.customer == bindparam("customer"),
-        IS_LIVE,
-        or_(HAS_CREDIT, credit_grant.c.effective_at > bindparam("instant")),
-    )
-)
+_COUNT_UNUSED = COUNT_UNUSED.where(credit_grant.c.customer == bindparam("customer"))
 
 _APPLICATIONS = select(credit_application)
 # Each has an index of its own.

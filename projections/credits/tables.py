@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    func,
     or_,
     select,
     text,
@@ -237,6 +238,15 @@ _USE = (
 )
 SELECT_GRANTS: Select[Any] = select(*credit_grant.c, *_USE).select_from(GRANTS_AND_USE)
 """Grants as `GRANTS` reads them."""
+COUNT_UNUSED = (
+    select(func.count())
+    .select_from(GRANTS_AND_USE)
+    .where(
+        IS_LIVE,
+        or_(HAS_CREDIT, credit_grant.c.effective_at > bindparam("instant")),
+    )
+)
+"""How many grants an invoice may still draw from, at the bound `instant` or later."""
 GRANTS = RowFormat(
     credit_grant,
     Grant,

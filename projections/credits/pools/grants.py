@@ -3,17 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import bindparam, select
 
 from projections.credits.drawable import held_of_pools
 from projections.credits.queries import CreditQueries
-from projections.credits.tables import (
-    GRANTS_AND_USE,
-    HAS_CREDIT,
-    IS_LIVE,
-    SELECT_GRANTS,
-    credit_grant,
-)
+from projections.credits.tables import COUNT_UNUSED, SELECT_GRANTS, credit_grant
 from projections.kernels.credits.grants import Grant
 from projections.kernels.credits.pools import PoolUse
 from projections.pools.queries import PoolQueries
@@ -22,15 +16,7 @@ from projections.rows import Page
 _grant = credit_grant.c
 _IS_OF_POOL = _grant.pool == bindparam("pool_id")
 _GRANTS_OF = SELECT_GRANTS.where(_IS_OF_POOL)
-_COUNT_UNUSED = (
-    select(func.count())
-    .select_from(GRANTS_AND_USE)
-    .where(
-        _IS_OF_POOL,
-        IS_LIVE,
-        or_(HAS_CREDIT, _grant.effective_at > bindparam("instant")),
-    )
-)
+_COUNT_UNUSED = COUNT_UNUSED.where(_IS_OF_POOL)
 _CURRENCIES = select(_grant.currency).where(_IS_OF_POOL).distinct()
 
 
