@@ -8,11 +8,11 @@ again under the lock only where facts were recorded meanwhile.
 from collections.abc import Callable
 
 from ledger.commits import read_head
+from ledger.entries import recording_instant
 from ledger.log import Log
 from metering.store.scheduled_credits import ScheduledCredits
 from projections.alerts.credit_crossings import CreditCrossings
 from projections.alerts.queries import AlertQueries
-from projections.credits.queries import CreditQueries
 from projections.credits.schedule_queries import ScheduleQueries
 
 
@@ -46,8 +46,8 @@ class CreditEvaluator:
     def _evaluated(self) -> int | None:
         """Evaluate, unless a grant has fallen due that nobody recorded: None says so."""
         with self._log.read() as connection:
-            present = CreditQueries(connection).present(self._now())
             head = read_head(connection)
+            present = recording_instant(head, self._now())
             if self._scheduled.are_due(
                 ScheduleQueries(connection), head.facts_position, None, present
             ):
@@ -58,7 +58,7 @@ class CreditEvaluator:
             return 0
         with self._log.writing(self._now) as writing:
             seen = AlertQueries(writing.connection)
-            facts_position = read_head(seen.connection).facts_position
+            facts_position = writing.head.facts_position
             if self._scheduled.are_due(
                 ScheduleQueries(seen.connection), facts_position, None, writing.now
             ):
