@@ -168,6 +168,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
             with self.writing(needs_events=needs_events) as writing:
                 seen = CreditQueries(writing.connection)
                 due, at = ScheduleQueries(seen.connection), writing.head.facts_position
+                # `now` refuses a wrong clock: it is not asked where nothing is scheduled.
                 due_at = self.scheduled.due_at(due, at)
                 is_due = due_at is not None and due_at <= writing.now
                 customers: Collection[str] | None = None
