@@ -17,13 +17,13 @@ from ledger.facts.credits.grants import (
     GrantCategory,
 )
 from metering.arguments.clock import at_microseconds, at_or_none
-from metering.arguments.currencies import check_amount
 from metering.arguments.ids import found_by_id
 from metering.arguments.metadata import merge_metadata
 from metering.arguments.pages import LIMIT, ListObject, PageRequest, listed, page_of
 from metering.arguments.refusals import exclusive
 from metering.arguments.schema import checked
 from metering.arguments.times import Time, instant
+from metering.credits.amounts import money_of
 from metering.credits.pooling import check_currency_of_caps, open_pool, pool_of
 from metering.credits.requests import (
     ApplicabilityConfigParams,
@@ -104,15 +104,14 @@ class CreditGrants:
             expires_at=expires_at,
             metadata=metadata,
         )
-        money = asked.amount["monetary"]
-        check_amount(money["value"], money["currency"], "amount[monetary][value]")
+        value, currency = money_of(asked.amount, "amount")
         scope = asked.applicability_config["scope"]
         wanted = CreditGrantCreated(
             grant_id=self._engine.new_id("credgr"),
             customer=customer or "",
             pool=pool,
-            amount=money["value"],
-            currency=money["currency"],
+            amount=value,
+            currency=currency,
             prices=prices_of(scope, "applicability_config[scope]"),
             category=GrantCategory(asked.category),
             name=asked.name,

@@ -5,10 +5,10 @@ from msgspec import structs
 from ledger.appending.writing import Writing
 from ledger.facts.credits.holds import CreditHoldCreated, HeldUsage
 from ledger.usage.quantities import units_from_quantity
-from metering.arguments.currencies import check_amount
 from metering.arguments.ids import found_by_id
 from metering.arguments.metadata import merge_metadata
 from metering.arguments.refusals import exclusive, invalid, missing
+from metering.credits.amounts import money_of
 from metering.credits.requests import AMOUNT_MAX
 from metering.errors import InvalidRequestError
 from metering.holds.requests import CreditHoldCreate, CreditHoldSettle
@@ -48,9 +48,7 @@ def wanted_hold(asked: CreditHoldCreate) -> CreditHoldCreated:
     """
     amount, currency = 0, ""
     if asked.amount is not None:
-        money = asked.amount["monetary"]
-        amount, currency = money["value"], money["currency"]
-        check_amount(amount, currency, "amount[monetary][value]")
+        amount, currency = money_of(asked.amount, "amount")
     return CreditHoldCreated(
         hold_id=asked.id,
         customer=asked.customer,

@@ -14,9 +14,9 @@ from ledger.facts.alerts import (
 )
 from ledger.facts.credits.limits import SpendLimitCreated
 from metering.alerts.priced import ALERTABLE, named_prices, spend_by, subscribed_prices
-from metering.arguments.currencies import check_amount
 from metering.arguments.metadata import merge_metadata
 from metering.arguments.refusals import exclusive, invalid, missing
+from metering.credits.amounts import money_of
 from metering.errors import InvalidRequestError
 from metering.limits.requests import SpendLimitCreate
 from metering.limits.standing import LimitStanding
@@ -60,13 +60,12 @@ def limit_definition(
         ResourceMissingError: there is no such price or subscription.
         InvalidRequestError: it is refused.
     """
-    money = asked.amount["monetary"]
-    check_amount(money["value"], money["currency"], "amount[monetary][value]")
-    counted = _counted(asked, money["currency"], meters, seen, now)
+    amount, currency = money_of(asked.amount, "amount")
+    counted = _counted(asked, currency, meters, seen, now)
     return SpendLimitCreated(
         limit_id=limit_id,
         customer=asked.customer,
-        amount=money["value"],
+        amount=amount,
         spend=counted.spend,
         recurrence=counted.recurrence,
         timezone=counted.timezone,

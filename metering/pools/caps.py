@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from metering.arguments.currencies import check_amount
+from metering.credits.amounts import money_of
 from metering.credits.requests import CreditAmountParams
 from metering.pools import refusals
 from projections.credits.pools.grants import PoolGrants
@@ -26,9 +26,7 @@ class Cap(NamedTuple):
         """
         if given is None:
             return cls()
-        money = given["monetary"]
-        check_amount(money["value"], money["currency"], "cap[monetary][value]")
-        return cls(money["value"], money["currency"])
+        return cls(*money_of(given, "cap"))
 
 
 def check_currency(seen: CreditQueries, pool: Pool, cap: Cap, *, is_own: bool) -> None:

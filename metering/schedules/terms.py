@@ -11,7 +11,7 @@ from metering.arguments.clock import at_microseconds
 from metering.arguments.currencies import amount_step, check_amount
 from metering.arguments.metadata import merge_metadata
 from metering.arguments.refusals import check_only, invalid
-from metering.credits.requests import CreditAmountParams
+from metering.credits.amounts import money_of
 from metering.credits.scopes import prices_of
 from metering.schedules.requests import (
     CreditScheduleCreate,
@@ -32,7 +32,7 @@ def terms_of(asked: CreditScheduleCreate) -> ScheduleTerms:
     Raises:
         InvalidRequestError: they contradict each other.
     """
-    amount, currency = _money(asked.amount)
+    amount, currency = money_of(asked.amount, "amount")
     _check_interval(BillingInterval(asked.interval), asked.interval_count)
     return ScheduleTerms(
         amount=amount,
@@ -55,7 +55,7 @@ def terms_changed(known: ScheduleTerms, asked: CreditScheduleUpdate) -> Schedule
     """
     amount, scope, category = known.amount, asked.applicability_config, asked.category
     if asked.amount is not None:
-        amount, currency = _money(asked.amount)
+        amount, currency = money_of(asked.amount, "amount")
         if currency != known.currency:
             at = "amount[monetary][currency]"
             raise invalid(at, currency, f"that of the schedule, {known.currency}")
@@ -93,12 +93,6 @@ def _check_interval(interval: BillingInterval, count: int) -> None:
     most = INTERVALS_MAX[interval]
     if count > most:
         raise invalid("interval_count", count, f"at most {most} {interval.value}s")
-
-
-def _money(amount: CreditAmountParams) -> tuple[int, str]:
-    money = amount["monetary"]
-    check_amount(money["value"], money["currency"], "amount[monetary][value]")
-    return money["value"], money["currency"]
 
 
 def _rollover(given: RolloverParams | None, currency: str) -> Rollover | None:
