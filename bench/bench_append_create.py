@@ -10,11 +10,11 @@ stores of this project, also in turns.
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -26,7 +26,7 @@ from bench.measures import (
     Parameter,
     Size,
     expected_answers,
-    measure,
+    measure_in_turns,
     record,
 )
 from bench.report.targets import (
@@ -47,9 +47,6 @@ CREATES_PER_THREAD: Final = Parameter(smoke=2, full=20)
 THREAD_ROUNDS: Final = Parameter(smoke=1, full=7)
 THREAD_WARMUP_ROUNDS: Final = 1
 _PAYLOAD_KEYS: Final = ("stripe_customer_id", "value", "model")
-
-Taken = TypeVar("Taken")
-
 
 Event = dict[str, Any]
 """An event of the traffic, as a caller holds it who sends it alone: a row of its schema."""
@@ -139,7 +136,7 @@ def test_create(
         if name == BARE_INSERT:
             timed, other = other, timed
 
-        _measure_in_turns(benchmark, timed, other, _events(traffic), warmup_rounds)
+        measure_in_turns(benchmark, timed, other, _events(traffic), warmup_rounds)
 
         answers = store.answers()
         assert answers == table.answers() == expected_answers(traffic)
@@ -171,35 +168,11 @@ def test_create_by_threads(
             timed, other = other, timed
         work = [events[round_::rounds] for round_ in range(rounds)]
 
-        _measure_in_turns(benchmark, timed, other, work, THREAD_WARMUP_ROUNDS)
+        measure_in_turns(benchmark, timed, other, work, THREAD_WARMUP_ROUNDS)
 
         answers = shared.answers()
         assert answers == alone.answers() == expected_answers(traffic)
     record(benchmark, name, events=share * THREADS, digest=answers.digest)
-
-
-def _measure_in_turns(
-    benchmark: BenchmarkFixture,
-    timed: Callable[[Taken], None],
-    other: Callable[[Taken], None],
-    work: Sequence[Taken],
-    warmup_rounds: int,
-) -> None:
-    """Give each piece of work to both contestants, first to the one not timed."""
-    waiting = iter(work)
-
-    def other_first() -> tuple[Taken]:
-        taken = next(waiting)
-        other(taken)
-        return (taken,)
-
-    measure(
-        benchmark,
-        timed,
-        setup=other_first,
-        rounds=len(work) - warmup_rounds,
-        warmup_rounds=warmup_rounds,
-    )
 
 
 def _distinct_traffic(events: int) -> Traffic:

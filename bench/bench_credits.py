@@ -36,8 +36,6 @@ from bench.credits.credit_stores import (
     POSTGRESQL,
     SQLITE,
     Places,
-    PostgresqlPlaces,
-    SqlitePlaces,
     balances_of,
     draws_in,
     grant_all,
@@ -72,20 +70,6 @@ class Granted:
 
     store: str
     numbers: dict[str, int]
-
-
-@pytest.fixture(
-    scope="module",
-    params=[SQLITE, pytest.param(POSTGRESQL, marks=pytest.mark.postgresql)],
-)
-def places(request: pytest.FixtureRequest) -> Iterator[Places]:
-    """Both kinds of databases in turn."""
-    with ExitStack() as stack:
-        if request.param == SQLITE:
-            yield SqlitePlaces(stack)
-        else:
-            url = request.getfixturevalue("durable_server")
-            yield PostgresqlPlaces(stack, url)
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ is the p50.
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import pyarrow as pa
 import pytest
@@ -26,19 +26,14 @@ from pytest_benchmark.fixture import BenchmarkFixture
 import metering
 from bench.conftest import FindSealedStore
 from bench.credits.bare_rows import bare_rows
-from bench.credits.credit_stores import (
-    POSTGRESQL,
-    SQLITE,
-    Places,
-    PostgresqlPlaces,
-    SqlitePlaces,
-)
+from bench.credits.credit_stores import Places, SqlitePlaces
 from bench.measures import (
     Parameter,
     Size,
     digest,
     events_asked_for,
     measure,
+    measure_in_turns,
     record,
 )
 from bench.report.targets import (
@@ -67,8 +62,6 @@ _GRANTS: Final = 5
 _HELD: Final = 800
 _SETTLED: Final = 320
 _NOW: Final = datetime(2026, 4, 1, tzinfo=UTC)
-
-Taken = TypeVar("Taken")
 
 
 class Holding:
@@ -100,20 +93,6 @@ class Holding:
         return digest([left])
 
 
-@pytest.fixture(
-    scope="module",
-    params=[SQLITE, pytest.param(POSTGRESQL, marks=pytest.mark.postgresql)],
-)
-def places(request: pytest.FixtureRequest) -> Iterator[Places]:
-    """Both kinds of databases in turn."""
-    with ExitStack() as stack:
-        if request.param == SQLITE:
-            yield SqlitePlaces(stack)
-        else:
-            url = request.getfixturevalue("durable_server")
-            yield PostgresqlPlaces(stack, url)
-
-
 @pytest.mark.parametrize("name", [PROJECT, TWO_BARE_INSERTS])
 def test_pair(
     benchmark: BenchmarkFixture, places: Places, size: Size, name: str
@@ -131,7 +110,7 @@ def test_pair(
         if name == TWO_BARE_INSERTS:
             timed, other = other, timed
 
-        _measure_in_turns(benchmark, timed, other, names, warmup)
+        measure_in_turns(benchmark, timed, other, names, warmup)
 
         assert rows.count() == 2 * len(names)
         left = holding.check(len(names))
@@ -164,7 +143,7 @@ def test_callers(
         if name == ONE_THREAD:
             timed, other = other, timed
 
-        _measure_in_turns(benchmark, timed, other, work, 1)
+        measure_in_turns(benchmark, timed, other, work, 1)
 
         pairs = rounds * share * CALLERS
         left = shared.check(pairs)
@@ -227,30 +206,6 @@ def test_balance(benchmark: BenchmarkFixture, size: Size, name: str) -> None:
         left = {each: ask(each) for each in counts}
         assert left == {each: 10**9 - count for each, count in counts.items()}
     record(benchmark, name, events=1, digest=digest(sorted(left.items())))
-
-
-def _measure_in_turns(
-    benchmark: BenchmarkFixture,
-    timed: Callable[[Taken], None],
-    other: Callable[[Taken], None],
-    work: Sequence[Taken],
-    warmup_rounds: int,
-) -> None:
-    """Give each piece of work to both contestants, first to the one not timed."""
-    waiting = iter(work)
-
-    def other_first() -> tuple[Taken]:
-        taken = next(waiting)
-        other(taken)
-        return (taken,)
-
-    measure(
-        benchmark,
-        timed,
-        setup=other_first,
-        rounds=len(work) - warmup_rounds,
-        warmup_rounds=warmup_rounds,
-    )
 
 
 def _usd(value: int) -> metering.CreditAmountParams:

