@@ -254,7 +254,7 @@ class SpendLimits:
         self, seen: LimitQueries, limits: Sequence[LimitDefinition]
     ) -> Sequence[SpendLimit]:
         now = CreditQueries(seen.connection).present(self._engine.now())
-        read = LimitStandings(self._engine, seen, self._engine.usage.view())
+        read = LimitStandings(self._engine, seen)
         livemode = self._engine.settings.livemode
         return [
             limit_resource(read.of(each, now, now), livemode=livemode)
@@ -263,7 +263,7 @@ class SpendLimits:
 
     def _check_above(self, limit: LimitDefinition, writing: Writing) -> None:
         seen = LimitQueries(writing.connection)
-        read = LimitStandings(self._engine, seen, self._engine.usage.view())
+        read = LimitStandings(self._engine, seen)
         check_above(read.of(limit, writing.now, writing.now))
 
 

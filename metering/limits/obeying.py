@@ -44,7 +44,7 @@ def check_limits(  # noqa: PLR0913  # who spends how much of what, when
         return
     if any(each.spend.prices for each in limits):
         writing.take_in_events()
-    read = LimitStandings(engine, seen, engine.usage.view())
+    read = LimitStandings(engine, seen)
     at = writing.now if instant is None else instant
     for limit in limits:
         standing = read.of(limit, at, writing.now)
@@ -90,7 +90,7 @@ def weighed_limits(  # noqa: PLR0913  # usage has a customer, a meter, units and
         timestamp: when the usage happens.
         now: the present instant.
     """
-    read = LimitStandings(engine, seen, engine.usage.view())
+    read = LimitStandings(engine, seen)
     weighed = []
     for limit in seen.of_customer(customer):
         if meter_id in limit.spend.meter_ids:

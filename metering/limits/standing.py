@@ -18,7 +18,6 @@ from projections.kernels.meters import MeterDefinition
 from projections.kernels.usage.decimals import limbs_of_numbers
 from projections.kernels.usage.series import Series
 from projections.limits.queries import LimitQueries
-from projections.usage.view import UsageView
 from projections.windows import END, recorded_span
 
 _Window = tuple[int | None, int | None]
@@ -51,20 +50,14 @@ class LimitStandings:
     """Reads the standing of limits as one database transaction sees them.
 
     Args:
-        engine: of the store.
+        engine: of the store, that has taken in the events that the transaction sees.
         seen: in the transaction.
-        view: of usage, as far as the transaction sees events.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        seen: LimitQueries,
-        view: UsageView,
-    ) -> None:
+    def __init__(self, engine: Engine, seen: LimitQueries) -> None:
         self._engine = engine
         self._seen = seen
-        self._view = view
+        self._view = engine.usage.view()
 
     def of(self, limit: LimitDefinition, instant: int, now: int) -> LimitStanding:
         """Return what is spent of a limit in the window of an instant.
