@@ -18,7 +18,7 @@ from metering.arguments.metadata import merge_metadata
 from metering.arguments.refusals import exclusive, invalid, missing
 from metering.credits.amounts import money_of
 from metering.errors import InvalidRequestError
-from metering.limits.requests import SpendLimitCreate
+from metering.limits.requests import RECURRENCES, SpendLimitCreate
 from metering.limits.standing import LimitStanding
 from projections.alerts.queries import AlertQueries
 from projections.kernels.limits import LimitDefinition, warned_at
@@ -27,13 +27,6 @@ from projections.meters.catalog import Definitions
 from projections.prices.queries import PriceQueries
 from projections.subscriptions.queries import SubscriptionQueries
 
-RECURRENCES = {
-    "day": Recurrence.CALENDAR_DAY,
-    "month": Recurrence.CALENDAR_MONTH,
-    "all_time": Recurrence.ONE_TIME,
-    "billing_period": Recurrence.BILLING_PERIOD,
-}
-"""The windows by their names."""
 _OF_CALENDAR = {Recurrence.CALENDAR_DAY, Recurrence.CALENDAR_MONTH}
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from ledger.facts.alerts import Recurrence
 from metering.arguments.metadata import Metadata
 from metering.arguments.pages import PageRequest
 from metering.arguments.strings import CustomerId, Id, Name
@@ -14,6 +15,13 @@ from metering.credits.requests import PRICES_MAX, CreditAmountParams
 
 LimitWindowName = Literal["day", "month", "all_time", "billing_period"]
 """The time in which a limit may be spent; the last is that of a subscription."""
+RECURRENCES: dict[LimitWindowName, Recurrence] = {
+    "day": Recurrence.CALENDAR_DAY,
+    "month": Recurrence.CALENDAR_MONTH,
+    "all_time": Recurrence.ONE_TIME,
+    "billing_period": Recurrence.BILLING_PERIOD,
+}
+"""The windows by their names."""
 
 WARN_AT = (50, 80, 100)
 """Where a limit warns if its maker does not say."""

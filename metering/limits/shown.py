@@ -1,19 +1,14 @@
 """Spend limits and their warnings as resources."""
 
-from ledger.facts.alerts import Recurrence, SpendLimitWarned
+from ledger.facts.alerts import SpendLimitWarned
 from metering.arguments.clock import at_microseconds, at_or_none
 from metering.credits.resources import monetary
-from metering.limits.requests import LimitWindowName
+from metering.limits.requests import RECURRENCES
 from metering.limits.resources import SpendLimit, SpendLimitWarning
 from metering.limits.standing import LimitStanding
 from projections.kernels.alerts.book import AlertDefinition, SpendAlert
 
-_WINDOWS: dict[Recurrence, LimitWindowName] = {
-    Recurrence.CALENDAR_DAY: "day",
-    Recurrence.CALENDAR_MONTH: "month",
-    Recurrence.ONE_TIME: "all_time",
-    Recurrence.BILLING_PERIOD: "billing_period",
-}
+_WINDOWS = {recurrence: name for name, recurrence in RECURRENCES.items()}
 
 
 def limit_resource(standing: LimitStanding, *, livemode: bool) -> SpendLimit:
