@@ -31,6 +31,7 @@ from projections.credits.together import CreditsTogether
 from projections.kernels.credits.holds import Hold, after, as_of, held
 from projections.kernels.credits.holds import settled as settlement_of
 from projections.limits.queries import LimitQueries
+from projections.pools.queries import PoolQueries
 
 _GRANT_IDS_KEPT = 10_000
 
@@ -301,7 +302,8 @@ class _DecidedBefore:
         self._members: set[str] = set()
         if len(drafts) > 1:
             customers = {each.customer(seen) for each in drafts}
-            self._members = seen.members_among({each for each in customers if each})
+            pools = PoolQueries(seen.connection)
+            self._members = pools.members_among({each for each in customers if each})
         self._took: set[str] = set()
         self._is_limited: dict[str, bool] = {}
 

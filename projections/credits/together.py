@@ -9,9 +9,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from ledger.database.bulk import is_among
 from ledger.facts.credits.holds import (
     CreditHoldCreated,
     CreditHoldSettled,
@@ -21,9 +20,6 @@ from projections.credits.hold_queries import HoldQueries, OpenHolds
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.grants import Grant
 from projections.kernels.credits.holds import Hold, Settlement
-from projections.pools.tables import IS_MEMBER, credit_pool_member
-
-_member = credit_pool_member.c
 
 
 class HoldsTogether(HoldQueries):
@@ -122,12 +118,6 @@ class CreditsTogether(CreditQueries):
         # What was decided since, by the position of the grant.
         self._held = Counter[int]()
         self._applied = Counter[int]()
-
-    def members_among(self, customers: Collection[str]) -> set[str]:
-        """Return which customers are members of a pool now."""
-        of_them = is_among(self.connection, _member.customer, sorted(customers))
-        found = select(_member.customer).where(of_them, IS_MEMBER)
-        return set(self.connection.execute(found).scalars())
 
     def spendable_of(
         self, customer: str, instant: int, held: Mapping[int, int] | None = None

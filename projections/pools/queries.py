@@ -1,6 +1,6 @@
 """Queries of pools and of their members, as one database transaction sees them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, and_, bindparam, func, select
 
@@ -130,6 +130,12 @@ class PoolQueries:
         """Return the members that any of some pools has now, sorted by name."""
         given = {"pool_ids": pool_ids}
         return sorted(self.connection.execute(_MEMBERS_OF, given).scalars())
+
+    def members_among(self, customers: Collection[str]) -> set[str]:
+        """Return which customers are members of a pool now."""
+        of_them = is_among(self.connection, _member.customer, sorted(customers))
+        found = select(_member.customer).where(of_them, IS_MEMBER)
+        return set(self.connection.execute(found).scalars())
 
     def caps_of(self, customer: str) -> list[tuple[str, int | None, int]]:
         """Return the pools that a customer is a member of.
