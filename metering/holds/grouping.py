@@ -140,7 +140,7 @@ class HoldToCreate:
             check_same(known, wanted, self.expires_at)
             made = as_of(known, (), known.position)
             return DecidedHold(made, made.created, None)
-        wanted, usage = at.rating.rated(at.writing, wanted)
+        wanted, usage = at.rating.rated(at.writing, at.seen, wanted)
         fact = created(wanted, self.expires_at, at.seen, now, usage)
         taken = sum(part.amount for part in fact.parts)
         _check_limits(at, fact, taken, now)
@@ -192,7 +192,7 @@ class HoldToSettle:
             return DecidedHold(as_of(hold, made, its.position), its.recorded_at, None)
         # Before it is rated: nothing may bill any more what has ended.
         check_open(hold, now)
-        asked = at.rating.settlement(at.writing, hold, self.asked)
+        asked = at.rating.settlement(at.writing, at.seen, hold, self.asked)
         fact = settled(hold, asked, at.seen, now)
         its = settlement_of(fact, at.position, now)
         if its.overdrawn:

@@ -90,7 +90,7 @@ class HoldRating:
         return structs.replace(wanted, usage=HeldUsage(found.meter_id, asked.quantity))
 
     def rated(
-        self, writing: Writing, wanted: CreditHoldCreated
+        self, writing: Writing, seen: CreditQueries, wanted: CreditHoldCreated
     ) -> tuple[CreditHoldCreated, Weighed | None]:
         """Return what is wanted with the amount that its usage comes to, if it is usage.
 
@@ -100,7 +100,9 @@ class HoldRating:
         """
         if wanted.usage is None:
             return wanted, None
-        usage = self._weighed(writing, wanted.customer, wanted.usage, wanted.price)
+        usage = self._weighed(
+            writing, seen, wanted.customer, wanted.usage, wanted.price
+        )
         [price_id] = {line.price_id for line, _ in usage.lines}
         rated = structs.replace(
             wanted,
@@ -111,7 +113,11 @@ class HoldRating:
         return rated, usage
 
     def settlement(
-        self, writing: Writing, hold: Hold, asked: CreditHoldSettle
+        self,
+        writing: Writing,
+        seen: CreditQueries,
+        hold: Hold,
+        asked: CreditHoldSettle,
     ) -> CreditHoldSettle:
         """Return a settlement with the amount that its usage comes to, if it is usage.
 
@@ -126,28 +132,31 @@ class HoldRating:
         if not asked.quantity:
             return structs.replace(asked, amount=0)
         given = HeldUsage(hold.usage.meter_id, asked.quantity)
-        usage = self._weighed(writing, hold.customer, given, hold.price)
+        usage = self._weighed(writing, seen, hold.customer, given, hold.price)
         if usage.currency != hold.currency:
             allowed = f"billed in {hold.currency}, as when it was held; give an amount"
             raise invalid("quantity", asked.quantity, allowed)
         return structs.replace(asked, amount=_amount_of(usage))
 
     def _weighed(
-        self, writing: Writing, customer: str, usage: HeldUsage, price: str | None
+        self,
+        writing: Writing,
+        seen: CreditQueries,
+        customer: str,
+        usage: HeldUsage,
+        price: str | None,
     ) -> Weighed:
         """Weigh usage that would happen now, of one price."""
         writing.take_in_events()
-        connection = writing.connection
-        definitions = self._engine.catalog.read(connection)
+        definitions = self._engine.known_definitions()
         terms_position = self._engine.log.terms_position
-        seen = CreditQueries(connection)
         present = Present(seen, writing.now, terms_position, definitions)
         added = AddedUsage(
             meter_id=usage.meter_id,
             units=units_from_quantity(usage.quantity),
             timestamp=writing.now,
         )
-        find, priced = PriceQueries(connection).price, None
+        find, priced = PriceQueries(writing.connection).price, None
         if price is not None:
             priced = found_by_id(find, price, "price", "price")
         found = weighed(self._burn_down, present, customer, added, priced)
