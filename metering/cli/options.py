@@ -28,7 +28,12 @@ from metering.arguments.kinds import (
 )
 from metering.arguments.schema import field_at
 from metering.arguments.times import instant
-from metering.credits.requests import CreditGrantCreate, CreditGrantList
+from metering.credits.requests import (
+    CreditGrantCreate,
+    CreditGrantList,
+    CreditScopeParams,
+    MonetaryParams,
+)
 from metering.usage.requests import POSITION_MAX
 
 
@@ -140,6 +145,24 @@ OnlyCustomerOption = Annotated[str | None, FieldOption(CreditGrantList)]
 MetadataOption = Annotated[
     list[str] | None, FieldOption(CreditGrantCreate, metavar="KEY=VALUE")
 ]
+AMOUNT = "In whole units with a point: 10.00, or 1000 in JPY."
+AmountOption = Annotated[str, option("AMOUNT", AMOUNT)]
+AmountCurrencyOption = Annotated[str, FieldOption(MonetaryParams, metavar="CODE")]
+OnlyForPricesOption = Annotated[
+    list[str] | None,
+    option(
+        "PRICE",
+        "Only for lines of this price; may be repeated. For every metered price if left"
+        " out.",
+    ),
+]
+
+
+def given_scope(prices: Sequence[str] | None) -> CreditScopeParams:
+    """Return what credits may be used for: some prices, or every metered one."""
+    if not prices:
+        return {"price_type": "metered"}
+    return {"prices": [{"id": price} for price in prices]}
 
 
 def given_pairs(pairs: Sequence[str] | None, name: str) -> dict[str, list[str]]:
@@ -157,6 +180,11 @@ def given_pairs(pairs: Sequence[str] | None, name: str) -> dict[str, list[str]]:
     return found
 
 
+def given_values(pairs: Sequence[str] | None, name: str) -> dict[str, str]:
+    """Read keys, each with the last of its values; see `given_pairs`."""
+    return {key: each[-1] for key, each in given_pairs(pairs, name).items()}
+
+
 def given_metadata(pairs: Sequence[str] | None) -> dict[str, str]:
     """Read metadata, the last value of each key."""
-    return {key: each[-1] for key, each in given_pairs(pairs, "--metadata").items()}
+    return given_values(pairs, "--metadata")

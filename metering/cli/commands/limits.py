@@ -10,6 +10,9 @@ from msgspec import UNSET
 import metering
 from metering.arguments.pages import LIMIT_MAX
 from metering.cli.options import (
+    AMOUNT,
+    AmountCurrencyOption,
+    AmountOption,
     FieldOption,
     MetadataOption,
     OnlyCustomerOption,
@@ -22,11 +25,13 @@ from metering.cli.screens.credits import money_of
 from metering.cli.screens.money import option_credits
 from metering.cli.screens.screen import Cell, Column
 from metering.cli.screens.text import second
-from metering.credits.requests import CreditAmountParams, MonetaryParams
+from metering.credits.requests import CreditAmountParams
 from metering.limits.requests import WARN_AT, LimitWindowName, SpendLimitCreate
 
 _LimitArgument = Annotated[str, argument("LIMIT", "Its id.")]
-_AMOUNT = "In whole units with a point: 10.00, or 1000 in JPY."
+_WarnAtOption = Annotated[
+    list[int] | None, FieldOption(SpendLimitCreate, metavar="PERCENT")
+]
 
 
 def _details(
@@ -70,12 +75,10 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
     m: metering.Metering,
     *,
     customer: Annotated[str, FieldOption(SpendLimitCreate)],
-    amount: Annotated[str, option("AMOUNT", _AMOUNT)],
-    currency: Annotated[str, FieldOption(MonetaryParams, metavar="CODE")],
+    amount: AmountOption,
+    currency: AmountCurrencyOption,
     window: Annotated[LimitWindowName, FieldOption(SpendLimitCreate)] = "month",
-    warn_at: Annotated[
-        list[int] | None, FieldOption(SpendLimitCreate, metavar="PERCENT")
-    ] = None,
+    warn_at: _WarnAtOption = None,
     price: Annotated[list[str] | None, FieldOption(SpendLimitCreate, "prices")],
     subscription: Annotated[str | None, FieldOption(SpendLimitCreate)],
     timezone: Annotated[str | None, FieldOption(SpendLimitCreate, metavar="ZONE")],
@@ -101,10 +104,8 @@ def update(
     m: metering.Metering,
     limit: _LimitArgument,
     *,
-    amount: Annotated[str | None, option("AMOUNT", _AMOUNT)] = None,
-    warn_at: Annotated[
-        list[int] | None, FieldOption(SpendLimitCreate, metavar="PERCENT")
-    ] = None,
+    amount: Annotated[str | None, option("AMOUNT", AMOUNT)] = None,
+    warn_at: _WarnAtOption = None,
     metadata: MetadataOption,
 ) -> metering.SpendLimit:
     """Change a limit, from this window on; what is left out stays."""

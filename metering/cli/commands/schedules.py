@@ -11,11 +11,16 @@ from msgspec import UNSET
 import metering
 from metering.arguments.pages import LIMIT_MAX
 from metering.cli.options import (
+    AMOUNT,
+    AmountCurrencyOption,
+    AmountOption,
     FieldOption,
     MetadataOption,
     OnlyCustomerOption,
+    OnlyForPricesOption,
     argument,
     given_metadata,
+    given_scope,
     option,
 )
 from metering.cli.resource import Done, Listing, Resource
@@ -23,11 +28,7 @@ from metering.cli.screens.credits import money_of
 from metering.cli.screens.money import money_text, option_credits
 from metering.cli.screens.screen import Cell, Column
 from metering.cli.screens.text import second
-from metering.credits.requests import (
-    CategoryName,
-    CreditScopeParams,
-    MonetaryParams,
-)
+from metering.credits.requests import CategoryName
 from metering.prices.requests import IntervalName
 from metering.schedules.requests import (
     CreditScheduleCreate,
@@ -37,7 +38,6 @@ from metering.schedules.requests import (
 )
 
 _ScheduleArgument = Annotated[str, argument("SCHEDULE", "Its id.")]
-_AMOUNT = "In whole units with a point: 10.00, or 1000 in JPY."
 _RolloverOption = Annotated[
     RolloverName | None,
     option(
@@ -96,8 +96,8 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
     m: metering.Metering,
     *,
     customer: Annotated[str, FieldOption(CreditScheduleCreate)],
-    amount: Annotated[str, option("AMOUNT", _AMOUNT)],
-    currency: Annotated[str, FieldOption(MonetaryParams, metavar="CODE")],
+    amount: AmountOption,
+    currency: AmountCurrencyOption,
     interval: Annotated[IntervalName, FieldOption(CreditScheduleCreate)] = "month",
     interval_count: Annotated[int, FieldOption(CreditScheduleCreate, metavar="N")],
     anchor: Annotated[datetime | None, FieldOption(CreditScheduleCreate)],
@@ -107,14 +107,7 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
     expires_after: Annotated[
         int | None, FieldOption(CreditScheduleCreate, metavar="N")
     ],
-    price: Annotated[
-        list[str] | None,
-        option(
-            "PRICE",
-            "Only for lines of this price; may be repeated. For every metered"
-            " price if left out.",
-        ),
-    ] = None,
+    price: OnlyForPricesOption = None,
     category: Annotated[CategoryName, FieldOption(CreditScheduleCreate)],
     priority: Annotated[int, FieldOption(CreditScheduleCreate, metavar="N")],
     name: Annotated[str | None, FieldOption(CreditScheduleCreate)],
@@ -122,13 +115,10 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
     metadata: MetadataOption,
 ) -> metering.CreditSchedule:
     """Grant a customer credits each period, at its instant."""
-    scope: CreditScopeParams = {"price_type": "metered"}
-    if price:
-        scope = {"prices": [{"id": each} for each in price]}
     return m.credit_schedules.create(
         customer=customer,
         amount=option_credits(amount, currency, "--amount"),
-        applicability_config={"scope": scope},
+        applicability_config={"scope": given_scope(price)},
         interval=interval,
         interval_count=interval_count,
         anchor=anchor,
@@ -147,7 +137,7 @@ def update(  # noqa: PLR0913  # a command's options are its arguments
     m: metering.Metering,
     schedule: _ScheduleArgument,
     *,
-    amount: Annotated[str | None, option("AMOUNT", _AMOUNT)] = None,
+    amount: Annotated[str | None, option("AMOUNT", AMOUNT)] = None,
     rollover: _RolloverOption = None,
     rollover_up_to: _UpToOption = None,
     rollover_percent: _PercentOption = None,
@@ -196,7 +186,7 @@ def _columns(
         Column("", _every),
         Column("rolls over", _rolls_over),
         Column("status", lambda each: each.status),
-        Column("next (UTC)", _next),
+        Column("next (UTC)", lambda each: each.next_grant_at),
         Column("id", lambda each: each.id, is_whole=True),
     ]
 
@@ -224,11 +214,6 @@ def _life(schedule: metering.CreditSchedule) -> str | None:
     if count is None:
         return None
     return f"{count} {schedule.interval}{'' if count == 1 else 's'}"
-
-
-def _next(schedule: metering.CreditSchedule) -> str:
-    following = schedule.next_grant_at
-    return "" if following is None else second(following)
 
 
 def _rollover(

@@ -13,11 +13,15 @@ from metering.arguments.pages import LIMIT_MAX
 from metering.cli.commands.credits.holds import hold, holds, release, settle
 from metering.cli.commands.credits.settlement import apply, reinstate
 from metering.cli.options import (
+    AmountCurrencyOption,
+    AmountOption,
     FieldOption,
     MetadataOption,
     OnlyCustomerOption,
+    OnlyForPricesOption,
     argument,
     given_metadata,
+    given_scope,
     option,
     time_option,
 )
@@ -41,7 +45,6 @@ from metering.credits.requests import (
     CategoryName,
     CreditGrantCreate,
     CreditTransactionList,
-    MonetaryParams,
     PoolGrantCreate,
 )
 
@@ -99,18 +102,9 @@ def grant(  # noqa: PLR0913  # a command's options are its arguments
         str | None,
         FieldOption(PoolGrantCreate, more="Its members share them."),
     ] = None,
-    amount: Annotated[
-        str, option("AMOUNT", "In whole units with a point: 10.00, or 1000 in JPY.")
-    ],
-    currency: Annotated[str, FieldOption(MonetaryParams, metavar="CODE")],
-    price: Annotated[
-        list[str] | None,
-        option(
-            "PRICE",
-            "Only for lines of this price; may be repeated. For every metered"
-            " price if left out.",
-        ),
-    ] = None,
+    amount: AmountOption,
+    currency: AmountCurrencyOption,
+    price: OnlyForPricesOption = None,
     category: Annotated[CategoryName, FieldOption(CreditGrantCreate)],
     priority: Annotated[int, FieldOption(CreditGrantCreate, metavar="N")],
     name: Annotated[str | None, FieldOption(CreditGrantCreate)],
@@ -129,7 +123,7 @@ def grant(  # noqa: PLR0913  # a command's options are its arguments
             customer=customer,
             pool=pool,
             amount=granted_amount,
-            applicability_config={"scope": _scope(price)},
+            applicability_config={"scope": given_scope(price)},
             category=category,
             priority=priority,
             name=name,
@@ -309,13 +303,6 @@ def transactions(
     )
 
 
-def _scope(prices: Sequence[str] | None) -> metering.CreditScopeParams:
-    """Return what credits may be used for: some prices, or every metered one."""
-    if not prices:
-        return {"price_type": "metered"}
-    return {"prices": [{"id": price} for price in prices]}
-
-
 def _filter(
     grant: str | None, prices: Sequence[str] | None, *, is_metered: bool
 ) -> metering.CreditFilterParams | None:
@@ -329,7 +316,7 @@ def _filter(
     if grant is not None:
         return {"type": "credit_grant", "credit_grant": grant}
     if prices or is_metered:
-        scope = _scope(prices)
+        scope = given_scope(prices)
         return {"type": "applicability_scope", "applicability_scope": scope}
     return None
 

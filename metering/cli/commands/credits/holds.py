@@ -11,6 +11,7 @@ import metering
 from metering.arguments.pages import LIMIT_MAX
 from metering.arguments.schema import field_at
 from metering.cli.options import (
+    AMOUNT,
     FieldOption,
     MetadataOption,
     OnlyCustomerOption,
@@ -59,10 +60,7 @@ def hold(  # noqa: PLR0913  # a command's options are its arguments
     *,
     id: Annotated[str, FieldOption(CreditHoldCreate)],  # noqa: A002  # what all resources call it
     customer: Annotated[str, FieldOption(CreditHoldCreate)],
-    amount: Annotated[
-        str | None,
-        option("AMOUNT", "In whole units with a point: 10.00, or 1000 in JPY."),
-    ] = None,
+    amount: Annotated[str | None, option("AMOUNT", AMOUNT)] = None,
     currency: Annotated[str | None, FieldOption(MonetaryParams, metavar="CODE")] = None,
     meter: Annotated[str | None, FieldOption(CreditHoldCreate)],
     quantity: Annotated[str | None, FieldOption(CreditHoldCreate)],

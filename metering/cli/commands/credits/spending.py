@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from metering.cli.options import FieldOption, argument, given_pairs
+from metering.cli.options import FieldOption, argument, given_values
 from metering.cli.screens.credits import money_of
 from metering.cli.screens.screen import print_document, show
 from metering.cli.signatures import JsonOption, on_target
@@ -64,7 +64,7 @@ def spend(  # noqa: PLR0913  # a command's options are its arguments
 
     Doing it again under the same identifier records nothing twice.
     """
-    pairs = given_pairs(payload, "--payload")
+    values = given_values(payload, "--payload")
     with target.open() as m:
         event = m.spend(
             customer=customer,
@@ -72,7 +72,7 @@ def spend(  # noqa: PLR0913  # a command's options are its arguments
             quantity=quantity,
             identifier=identifier,
             timestamp=timestamp,
-            payload={key: each[-1] for key, each in pairs.items()},
+            payload=values,
         )
     if json:
         print_document(event)
