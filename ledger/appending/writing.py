@@ -100,10 +100,7 @@ class Writing:
         if not facts:
             return
         content = facts if isinstance(facts, SettledInvoices) else tuple(facts)
-        if request := self._request:
-            made = _made_by(content[-1]) if isinstance(content, tuple) else None
-            if not Requests(self.connection).claim([request], self.real_now, made=made):
-                raise RequestRepeatedError(request.idempotency_key)
+        self._claim(_made_by(content[-1]) if isinstance(content, tuple) else None)
         body = encode_facts(facts)
         commit = self._append(content, CommitKind.FACTS, body, facts_digest(body))
         self._fold.fold(self.connection, commit)
@@ -118,11 +115,17 @@ class Writing:
             ClockSkewError: the clock is wrong.
         """
         assert self.commit is None, "a database transaction makes one commit"
-        request = self._request
-        if request and not Requests(self.connection).claim([request], self.real_now):
-            raise RequestRepeatedError(request.idempotency_key)
+        self._claim(None)
         self._append(new.events, CommitKind.USAGE, *new.encoded)
         self.hashes = new.hashes
+
+    def _claim(self, made: str | None) -> None:
+        """Write down that the request has its effect, and the id of what it made."""
+        request = self._request
+        if request is None:
+            return
+        if not Requests(self.connection).claim([request], self.real_now, made=made):
+            raise RequestRepeatedError(request.idempotency_key)
 
     def _append(
         self, content: UsageEvents | Facts, kind: CommitKind, body: bytes, digest: bytes

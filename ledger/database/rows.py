@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from operator import attrgetter, itemgetter
 from types import MappingProxyType, ModuleType, NoneType
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
 import msgspec
 from sqlalchemy import Column, Connection, Row, Select, Table, select, tuple_, update
@@ -152,12 +152,7 @@ class RowFormat(Generic[ValueT]):
         joined: Sequence[Column[Any]] = (),
     ) -> None:
         self._kind = kind
-        # Those of a class that it extends come first.
-        kinds = {
-            name: hint
-            for each in reversed(type.mro(kind))
-            for name, hint in getattr(each, "__annotations__", {}).items()
-        }
+        kinds = get_type_hints(kind)
         self._all = {each.name: each for each in (*table.columns, *joined)}
         self._columns = list(self._all)
         self._names = [name for name in self._columns if name in kinds]

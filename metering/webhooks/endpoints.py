@@ -40,7 +40,7 @@ from metering.errors import InvalidRequestError
 from metering.store.engine import Engine
 from metering.stream.resources import REPORT_TYPES
 from metering.webhooks.addresses import check_url
-from metering.webhooks.event_rules import EVENT_TYPES, types_together
+from metering.webhooks.event_rules import EVENT_TYPES, by_resource
 from metering.webhooks.requests import (
     OVERLAP,
     OVERLAP_MAX,
@@ -387,7 +387,7 @@ def _check_events(enabled_events: Sequence[str]) -> tuple[str, ...]:
         raise invalid(param, enabled_events, "a list of event types, or of *")
     for each in enabled_events:
         if each not in allowed:
-            raise invalid(param, each, f"one of {types_together(allowed)}")
+            raise invalid(param, each, f"one of {by_resource(allowed)}")
     return tuple(dict.fromkeys(enabled_events))
 
 

@@ -172,7 +172,7 @@ TYPES_OF = {fact: rule.types for fact, rule in RULES.items()}
 EVENT_TYPES = tuple(sorted({each for types in TYPES_OF.values() for each in types}))
 
 
-def types_together(types: Sequence[str]) -> str:
+def by_resource(types: Sequence[str]) -> str:
     """Name event types, those of one resource together: ``price.{created, updated}``."""
     ends = defaultdict[str, list[str]](list)
     for each in types:

@@ -17,7 +17,7 @@ from metering.arguments.schema import checked
 from metering.arguments.times import CreatedBounds, Time, bounds_of, created_within
 from metering.errors import ResourceMissingError
 from metering.store.engine import Engine
-from metering.webhooks.event_rules import EVENT_TYPES, TYPES_OF, types_together
+from metering.webhooks.event_rules import EVENT_TYPES, TYPES_OF, by_resource
 from metering.webhooks.requests import EventList, EventType
 from metering.webhooks.resources import Event
 from metering.webhooks.snapshots import EventPlace, Snapshots
@@ -272,7 +272,7 @@ def _types(asked: EventList) -> frozenset[str]:
             if each.startswith(start) and each[len(start) :].endswith(end)
         )
     if asked.type not in EVENT_TYPES:
-        raise invalid("type", asked.type, f"one of {types_together(EVENT_TYPES)}")
+        raise invalid("type", asked.type, f"one of {by_resource(EVENT_TYPES)}")
     return frozenset({asked.type})
 
 

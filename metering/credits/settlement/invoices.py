@@ -114,10 +114,10 @@ def check_invoices(portion: InvoicePortion) -> InvoiceBatch:
                     error.message,
                 )
             )
-    return _together(batch, is_plain, accepted, rejections)
+    return _passed(batch, is_plain, accepted, rejections)
 
 
-def _together(
+def _passed(
     batch: InvoiceBatch,
     is_plain: np.ndarray,
     accepted: dict[int, Invoice],

@@ -140,7 +140,7 @@ def combine(
     try:
         rows = _combined(question, found, threads, is_split=is_split)
     except NoNumberError:
-        tables = {PARTIALS: _together(found, partial_schema(question))}
+        tables = {PARTIALS: _stacked(found, partial_schema(question))}
         query = unreadable_query(question, None)
         raise _unreadable(run(query, tables, threads=threads)) from None
     return _checked(question, rows)
@@ -158,7 +158,7 @@ def _combined(
     question: Question, found: Sequence[pa.Table], threads: int, *, is_split: bool
 ) -> pa.Table:
     """Combine partials, with sums of parts where they do not fit as they are."""
-    partials = _together(found, combined_schema(question, is_split=is_split))
+    partials = _stacked(found, combined_schema(question, is_split=is_split))
     at = partials.schema.get_field_index("customer")
     words, ranks = _ranked(partials.column(at))
     # Numbers are grouped and sorted in two thirds of the time that strings take.
@@ -201,7 +201,7 @@ def _ranked(words: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
     return known.cast(pa.string()), column_of(ranks[codes].astype(np.int32))
 
 
-def _together(found: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:
+def _stacked(found: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:
     """Return partials with the columns of a schema, null where one lacks them."""
     tables = [
         pa.table(

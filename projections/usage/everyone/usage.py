@@ -116,7 +116,7 @@ def usage(
         combined = combine(_about(question, others), partials, threads=THREADS)
         answers |= _by_meter(combined)
     parts = [answers[meter_id] for meter_id in sorted(answers)]
-    answer = _together(question, parts)
+    answer = _one_answer(question, parts)
     if not question.skips_too_large:
         check_sums(answer)
     return answer
@@ -208,7 +208,7 @@ def _take_totals(
         if len(wanted.slots.cut):
             found.partials.extend(tables)
         else:
-            found.answers[measure.meter_id] = _together(question, tables)
+            found.answers[measure.meter_id] = _one_answer(question, tables)
 
 
 def _take_lasts(
@@ -234,12 +234,12 @@ def _take_lasts(
             tell = bound(partial_of_lasts, question, measure, wanted.slots)
         tables = list(map(tell, added))
         if tell.func is answer_of_lasts:
-            found.answers[measure.meter_id] = _together(question, tables)
+            found.answers[measure.meter_id] = _one_answer(question, tables)
         else:
             found.partials.extend(tables)
 
 
-def _together(question: Question, tables: Sequence[pa.Table]) -> pa.Table:
+def _one_answer(question: Question, tables: Sequence[pa.Table]) -> pa.Table:
     return pa.concat_tables([answer_schema(question).empty_table(), *tables])
 
 
