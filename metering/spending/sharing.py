@@ -6,10 +6,10 @@ them. Members draw in the order of their names.
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 from metering.spending.burn_down import BurnDown, Burned, Present
 from projections.credits.queries import CreditQueries
+from projections.kernels.credits.burn_down import with_drawn
 from projections.kernels.credits.grants import Grant
 from projections.pools.queries import PoolQueries
 
@@ -27,19 +27,18 @@ def left_by_others(
         customer: whose the grants are to draw from.
         grants: its own, and those of its pools.
     """
-    pooled = {each.position for each in grants if each.pool is not None}
-    if not pooled:
-        return list(grants)
     pool_ids = sorted({each.pool for each in grants if each.pool is not None})
+    if not pool_ids:
+        return list(grants)
     pools = PoolQueries(present.seen.connection)
     drawn = Counter[int]()
     for member in pools.members_of(pool_ids):
         if member == customer:
             continue
-        theirs = _after(drawn, present.seen.spendable_of(member, present.now))
+        theirs = with_drawn(present.seen.spendable_of(member, present.now), drawn)
         statements = burn_down.unbilled(present, member).statements
         drawn.update(Burned.of(theirs, statements, present.now).drawn)
-    return _after(drawn, grants)
+    return with_drawn(grants, drawn)
 
 
 def drawing_together(seen: CreditQueries, customers: Collection[str]) -> list[str]:
@@ -52,12 +51,3 @@ def drawing_together(seen: CreditQueries, customers: Collection[str]) -> list[st
     pool_ids = {pool_id for _, pool_id, *_ in pools.caps_of_many([*customers])}
     fellows = pools.members_of(sorted(pool_ids)) if pool_ids else []
     return sorted({*customers, *fellows})
-
-
-def _after(drawn: Counter[int], grants: Sequence[Grant]) -> list[Grant]:
-    return [
-        replace(each, applied=each.applied + drawn[each.position])
-        if each.position in drawn
-        else each
-        for each in grants
-    ]

@@ -8,7 +8,7 @@ Source: https://docs.stripe.com/billing/subscriptions/usage-based/billing-credit
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ledger.facts.credits.grants import Draw, GrantCategory, InvoiceLine
@@ -97,12 +97,7 @@ def burn_down(
 def after_draws(grants: Iterable[Grant], draws: Iterable[Draw]) -> list[Grant]:
     """Return grants once draws were made of them, with what is left of shares of pools."""
     amounts = drawn(draws)
-    found = [
-        replace(grant, applied=grant.applied + amounts[grant.position])
-        if grant.position in amounts
-        else grant
-        for grant in grants
-    ]
+    found = with_drawn(grants, amounts)
     of_shares: Counter[PoolShare] = Counter()
     for grant in found:
         if grant.share is not None:
@@ -112,6 +107,16 @@ def after_draws(grants: Iterable[Grant], draws: Iterable[Draw]) -> list[Grant]:
         if grant.share is not None
         else grant
         for grant in found
+    ]
+
+
+def with_drawn(grants: Iterable[Grant], amounts: Mapping[int, int]) -> list[Grant]:
+    """Return grants once so much more was drawn of them, by position."""
+    return [
+        replace(grant, applied=grant.applied + amounts[grant.position])
+        if grant.position in amounts
+        else grant
+        for grant in grants
     ]
 
 
