@@ -239,7 +239,7 @@ class Metering(CallGroups, BulkUsage):
         id and bytes; no two processes send the same one at a time. An endpoint's secret
         that cannot be read is a `SecretError`, raised when all others were sent to.
         """
-        from metering.webhooks.delivering import deliver
+        from metering.webhooks.delivery.delivering import deliver
 
         return deliver(self._engine)
 

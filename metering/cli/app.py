@@ -66,10 +66,10 @@ COMMANDS = {
         "Share credits among customers; create and change pools",
     ),
     "schedules": (
-        "commands.schedules:group",
+        "commands.credits.schedules:group",
         "Grant credits each period; change, pause and end",
     ),
-    "limits": ("commands.limits:group", "Limit what customers may spend"),
+    "limits": ("commands.credits.limits:group", "Limit what customers may spend"),
     "check": ("commands.credits.spending:check", "Check whether credits cover usage"),
     "spend": (
         "commands.credits.spending:spend",
@@ -81,24 +81,39 @@ COMMANDS = {
         "Choose who receives events; list deliveries",
     ),
     "worker": (
-        "commands.worker:worker",
+        "commands.operations.worker:worker",
         "Evaluate alerts, deliver webhooks and seal, until stopped",
     ),
-    "serve": ("commands.serve:serve", "Serve Stripe's billing API over HTTP"),
-    "keys": ("commands.keys:group", "List, create and revoke API keys"),
+    "serve": (
+        "commands.operations.serve:serve",
+        "Serve Stripe's billing API over HTTP",
+    ),
+    "keys": ("commands.operations.keys:group", "List, create and revoke API keys"),
     "reaggregate": (
         "commands.reaggregate:reaggregate",
         "Recompute the usage of all customers from the events",
     ),
     "sql": ("commands.query:sql", "Run a SELECT over all events"),
     "status": (
-        "commands.status:status",
+        "commands.operations.status:status",
         "Show how far the store is, and what is to be done",
     ),
-    "seal": ("commands.upkeep:seal", "Move recorded usage into Parquet segments"),
-    "rebuild": ("commands.upkeep:rebuild", "Rebuild all that follows from the log"),
-    "verify": ("commands.upkeep:verify", "Prove that the log is as it was recorded"),
-    "repair": ("commands.repair:group", "Repair what a wrong clock did to the store"),
+    "seal": (
+        "commands.operations.upkeep:seal",
+        "Move recorded usage into Parquet segments",
+    ),
+    "rebuild": (
+        "commands.operations.upkeep:rebuild",
+        "Rebuild all that follows from the log",
+    ),
+    "verify": (
+        "commands.operations.upkeep:verify",
+        "Prove that the log is as it was recorded",
+    ),
+    "repair": (
+        "commands.operations.repair:group",
+        "Repair what a wrong clock did to the store",
+    ),
 }
 
 

@@ -16,9 +16,9 @@ from ledger.background import BackgroundLoop, BackgroundLoops, Backoff, may_pass
 from ledger.errors import StoreClosedError, StoreForkedError
 from metering.store.engine import Engine
 from metering.upkeep.status import WorkReceipt
-from metering.webhooks.delivering import Lanes, Tally
+from metering.webhooks.delivery.delivering import Lanes, Tally
+from metering.webhooks.delivery.sending import sender_of
 from metering.webhooks.enqueueing import enqueue_all
-from metering.webhooks.sending import sender_of
 
 # For what time alone brings about: expiries, and attempts to repeat.
 _SECONDS_BETWEEN_LOOKS = 1.0

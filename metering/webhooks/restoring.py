@@ -12,8 +12,8 @@ from itertools import islice
 from ledger.entries import Head
 from ledger.records.outbox import Outbox, OutgoingEvent
 from metering.store.engine import Engine
+from metering.webhooks.delivery.retry_schedule import KEPT
 from metering.webhooks.outgoing import PORTIONS_READ_TOGETHER, Outgoing
-from metering.webhooks.retry_schedule import KEPT
 from projections.kernels.endpoints import Endpoint
 from projections.webhooks.past import Past
 from projections.webhooks.queries import EndpointQueries

@@ -24,8 +24,8 @@ from metering.opening import (
     WEBHOOK_TIMEOUT,
 )
 from metering.store.sealing import SEAL_EVENTS
+from metering.webhooks.delivery.retry_schedule import KEPT
 from metering.webhooks.endpoints import ENDPOINTS_MAX
-from metering.webhooks.retry_schedule import KEPT
 from projections.scans.sql import MEMORY_SHARE
 from tests.documentation.doors import (
     commands_by_method,

@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 import metering
-from metering.cli.commands.upkeep import verified_document
+from metering.cli.commands.operations.upkeep import verified_document
 from metering.cli.demo.billing import billed
 from metering.cli.demo.racing import raced
 from metering.cli.demo.stages import DemoStage, Progress

@@ -10,8 +10,8 @@ from ledger.records.idempotency import Request
 from ledger.records.outbox_tables import webhook_delivery, webhook_outbox
 from metering.access.api_keys import digest_of
 from metering.arguments.clock import microseconds
-from metering.webhooks.delivering import Lanes
-from metering.webhooks.sending import sender_of
+from metering.webhooks.delivery.delivering import Lanes
+from metering.webhooks.delivery.sending import sender_of
 from tests.conftest import Connect
 from tests.metering.usual_usage import create_meter
 

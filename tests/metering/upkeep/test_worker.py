@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import metering
-from metering.webhooks.delivering import Lanes
+from metering.webhooks.delivery.delivering import Lanes
+from metering.webhooks.delivery.sending import sender_of
 from metering.webhooks.enqueueing import enqueue
-from metering.webhooks.sending import sender_of
 from tests.conftest import Connect
 from tests.metering.usual_credits import grant
 from tests.metering.usual_usage import columns, create_event, create_meter

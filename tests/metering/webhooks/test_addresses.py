@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 import metering
 from metering.webhooks.addresses import check_url, is_public
-from metering.webhooks.sending import EndpointAnswer, Sender
+from metering.webhooks.delivery.sending import EndpointAnswer, Sender
 from tests.metering.refusals import refused
 from tests.webhook_receiver import Receiver, answering, running_receiver
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import metering
-from metering.cli.commands.worker import complain_of_readers
+from metering.cli.commands.operations.worker import complain_of_readers
 from metering.cli.door import FAILED, saying_what_is_safe
 from metering.cli.files import read_checkpoint, write_checkpoint
 from metering.cli.options import option

@@ -31,11 +31,11 @@ from ledger.records.deliveries import (
 from ledger.records.outbox import Outbox
 from ledger.records.signing_secrets import SigningSecrets
 from metering.store.engine import Engine
+from metering.webhooks.delivery.retry_schedule import KEPT, next_attempt
+from metering.webhooks.delivery.sending import EndpointAnswer, Sender, sender_of
 from metering.webhooks.endpoints import as_it_is
 from metering.webhooks.enqueueing import enqueue_all
 from metering.webhooks.resources import DeliveryReceipt
-from metering.webhooks.retry_schedule import KEPT, next_attempt
-from metering.webhooks.sending import EndpointAnswer, Sender, sender_of
 from metering.webhooks.signatures import signed_headers
 from projections.kernels.endpoints import Endpoint
 from projections.webhooks.queries import EndpointQueries

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from metering.cli.commands.worker import complain_of_readers, complaining
+from metering.cli.commands.operations.worker import complain_of_readers, complaining
 from metering.cli.errors import ServerMissingError
 from metering.cli.options import option
 from metering.cli.resource import AllowPrivateOption, LivemodeOption

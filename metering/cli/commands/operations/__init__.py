@@ -1,0 +1,1 @@
+"""Commands of who runs a store: serving, the worker, its keys, upkeep and repair."""

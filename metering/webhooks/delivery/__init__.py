@@ -1,0 +1,1 @@
+"""Delivering what an endpoint is sent, and when a failed attempt is repeated."""
