@@ -245,6 +245,8 @@ STEPS: tuple[Migration, ...] = (
     _keep,
     # Format 22 had no holds given in usage; a release of it would forget what they were.
     _keep,
+    # Format 23 had no prices of usage records; a release of it cannot state what they cost.
+    _keep,
 )
 """The step at index n leads from version n + 1 to version n + 2."""
 assert len(STEPS) + 1 == FORMAT_VERSION, "the last step leads to it"

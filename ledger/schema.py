@@ -16,7 +16,7 @@ from sqlalchemy import (
     select,
 )
 
-FORMAT_VERSION = 23
+FORMAT_VERSION = 24
 """The format that this release writes."""
 
 metadata = MetaData()

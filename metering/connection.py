@@ -53,7 +53,8 @@ class Metering(CallGroups, BulkUsage):
         products, prices: create, update, retrieve, list, search; products: delete.
         customers: create, update, retrieve, list, delete.
         subscriptions: create, update, cancel, pause, resume, retrieve, list.
-        subscription_items: create, update, delete, retrieve, list.
+        subscription_items: create, update, delete, retrieve, list, create_usage_record,
+            list_usage_record_summaries.
         statements: preview, finalize, retrieve, list, void, drift, run, to_table.
         credit_grants: create, update, retrieve, list, expire, void.
         credit_holds: create, settle, settle_many, release, retrieve, list.

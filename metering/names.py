@@ -127,6 +127,9 @@ _NAMES: Final = {
     "metering.usage.meter_events": "MeterEvents",
     "metering.usage.requests": "CancelParams",
     "metering.usage.resources": "Cancel MeterEvent MeterEventAdjustment",
+    "metering.usage_records.resources": (
+        "UsageRecord UsageRecordPeriod UsageRecordSummary"
+    ),
     "metering.webhooks.endpoints": "WebhookEndpoints",
     "metering.webhooks.events": "Events",
     "metering.webhooks.resources": (

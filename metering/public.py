@@ -206,6 +206,11 @@ from metering.usage.ingest.receipts import IngestProgress, IngestReceipt
 from metering.usage.meter_events import MeterEvents
 from metering.usage.requests import CancelParams
 from metering.usage.resources import Cancel, MeterEvent, MeterEventAdjustment
+from metering.usage_records.resources import (
+    UsageRecord,
+    UsageRecordPeriod,
+    UsageRecordSummary,
+)
 from metering.webhooks.endpoints import WebhookEndpoints
 from metering.webhooks.events import Events
 from metering.webhooks.resources import (
@@ -274,8 +279,8 @@ __all__ = [
     "SubscriptionItemsOf", "Subscriptions", "SummaryTooLargeError", "SystemClock",
     "Tier", "TierParams", "Time", "TimeRepair", "TimestampOutOfRangeError",
     "TransformQuantity", "TransformQuantityParams", "TrialEndBehavior",
-    "TrialSettings", "UnrecordedEvent", "UnsafeDurabilityError", "UsageThreshold",
-    "UsageThresholdParams", "ValueMissingError", "ValueSettings",
+    "TrialSettings", "UnrecordedEvent", "UnsafeDurabilityError", "UsageRecord",
+    "UsageRecordPeriod", "UsageRecordSummary", "UsageThreshold", "UsageThresholdParams", "ValueMissingError", "ValueSettings",
     "ValueSettingsParams", "ValueTooLargeError", "ValueUnreadableError",
     "VerifyReport", "WebhookAttempt", "WebhookDelivery", "WebhookEndpoint",
     "WebhookEndpoints", "WorkReceipt", "Worker", "connect",

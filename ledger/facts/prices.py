@@ -34,6 +34,15 @@ class UsageType(enum.Enum):
     METERED = "metered"
 
 
+class AggregateUsage(enum.Enum):
+    """What the usage records of a period come to; the last one of all time, or its own."""
+
+    SUM = "sum"
+    MAX = "max"
+    LAST_DURING_PERIOD = "last_during_period"
+    LAST_EVER = "last_ever"
+
+
 class TiersMode(enum.Enum):
     """Whether each part of a quantity costs what its tier says, or all what the last does."""
 
@@ -105,14 +114,19 @@ class ProductDeleted(
     product_id: str
 
 
-class RecurringTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """How often a price is billed, and for what; `meter_id` of a metered one alone."""
+class RecurringTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How often a price is billed, and for what.
+
+    A metered one alone has a `meter_id`, or `aggregate_usage` where usage records say
+    the quantity; the latter is not written where it is None, as it never was before.
+    """
 
     interval: BillingInterval
     interval_count: int
     usage_type: UsageType
     meter_id: str | None
     trial_period_days: int | None
+    aggregate_usage: AggregateUsage | None = None
 
 
 class Package(msgspec.Struct, frozen=True, kw_only=True):

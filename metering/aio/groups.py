@@ -168,6 +168,8 @@ class AsyncSubscriptionItems(AsyncGroup[SubscriptionItems]):
     delete = awaited(SubscriptionItems.delete)
     retrieve = awaited(SubscriptionItems.retrieve)
     list = listed(SubscriptionItems.list)
+    create_usage_record = awaited(SubscriptionItems.create_usage_record)
+    list_usage_record_summaries = listed(SubscriptionItems.list_usage_record_summaries)
 
 
 class AsyncCreditHolds(AsyncGroup[CreditHolds]):

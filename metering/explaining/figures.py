@@ -71,8 +71,9 @@ def explained(
 def _line(engine: Engine, line: StatementLine) -> Explanation:
     if line.meter is None:
         raise InvalidRequestError(
-            f"Line {line.id} has no usage: its price {line.price} is not metered, and its"
-            " quantity was given; explain a line of a metered price",
+            f"Line {line.id} has no usage of a meter: its price {line.price} has none, and"
+            " its quantity was given, or recorded for its subscription item; explain a"
+            " line of a meter's price",
             code="figure_not_of_usage",
             param="figure",
         )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ledger.facts.prices import (
+    AggregateUsage,
     BillingInterval,
     Package,
     PackageRounding,
@@ -160,8 +161,16 @@ def _recurring(given: RecurringParams | None) -> RecurringTerms | None:
             param="recurring[interval_count]",
         )
     usage_type = UsageType(given.get("usage_type") or "licensed")
-    meter_id = given.get("meter")
-    if usage_type is UsageType.METERED and meter_id is None:
+    meter_id, aggregate = given.get("meter"), given.get("aggregate_usage")
+    if aggregate is not None and (
+        meter_id is not None or usage_type is UsageType.LICENSED
+    ):
+        raise InvalidRequestError(
+            "Invalid recurring[aggregate_usage]: must be left out unless usage_type is"
+            " metered and there is no meter, which aggregates its own way",
+            param="recurring[aggregate_usage]",
+        )
+    if usage_type is UsageType.METERED and meter_id is None and aggregate is None:
         raise InvalidRequestError(
             "Starting with Stripe version `2025-03-31.basil`, metered prices must be"
             " backed by meters."
@@ -177,4 +186,5 @@ def _recurring(given: RecurringParams | None) -> RecurringTerms | None:
         usage_type=usage_type,
         meter_id=meter_id,
         trial_period_days=given.get("trial_period_days"),
+        aggregate_usage=None if aggregate is None else AggregateUsage(aggregate),
     )

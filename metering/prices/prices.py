@@ -24,6 +24,7 @@ from metering.arguments.times import CreatedBounds, Time, created_within
 from metering.errors import InvalidRequestError
 from metering.prices.amounts import amounts_by_currency, only_one
 from metering.prices.definitions import price_definition, product_of_data
+from metering.prices.record_meters import record_meters
 from metering.prices.requests import (
     BillingSchemeName,
     CurrencyOptionParams,
@@ -99,7 +100,9 @@ class Prices:
                 units in packages; not with tiers.
             recurring: ``{"interval": "month", "usage_type": "metered", "meter": …}``, of
                 an active meter; or without the latter two, for a quantity of the buyer's.
-                None is paid once.
+                In place of a meter, ``"aggregate_usage": "sum" | "max" |
+                "last_during_period" | "last_ever"`` is of usage records. None is paid
+                once.
             currency_options: by currency, the amounts there.
             active: whether it can be used for what is new.
             nickname: for the caller alone.
@@ -147,13 +150,14 @@ class Prices:
             else:
                 product_of(seen, wanted.product_id, "product")
             check_meter(self._engine, writing, wanted)
+            meters = record_meters(self._engine, writing, wanted)
             taken = without_lookup_key(
                 seen,
                 wanted.lookup_key,
                 wanted.price_id,
                 is_transferred=asked.transfer_lookup_key,
             )
-            writing.record([*made, *taken, wanted])
+            writing.record([*made, *taken, *meters, wanted])
         return self.retrieve(wanted.price_id)
 
     def update(  # noqa: PLR0913  # the attributes of a price have names

@@ -27,6 +27,7 @@ _COUNT_MAX = 1_000_000_000
 
 IntervalName = Literal["day", "week", "month", "year"]
 UsageTypeName = Literal["licensed", "metered"]
+AggregateUsageName = Literal["sum", "max", "last_during_period", "last_ever"]
 TaxBehaviorName = Literal["exclusive", "inclusive", "unspecified"]
 BillingSchemeName = Literal["per_unit", "tiered"]
 TiersModeName = Literal["graduated", "volume"]
@@ -46,6 +47,8 @@ class RecurringParams(TypedDict):
         interval_count: after how many of them; 1 if left out, at most three years.
         usage_type: where the quantity comes from; licensed if left out.
         meter: id of the active meter that a metered price is for.
+        aggregate_usage: what the usage records of a period come to; of a metered price
+            without a meter.
         trial_period_days: how many days are free by default.
     """
 
@@ -53,6 +56,7 @@ class RecurringParams(TypedDict):
     interval_count: NotRequired[Annotated[int, Meta(ge=1, le=_COUNT_MAX)] | None]
     usage_type: NotRequired[UsageTypeName | None]
     meter: NotRequired[Id | None]
+    aggregate_usage: NotRequired[AggregateUsageName | None]
     trial_period_days: NotRequired[Annotated[int, Meta(ge=1, le=730)] | None]
 
 

@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 from metering.bodies import ResourceObject
 from metering.prices.product_requests import ProductTypeName
 from metering.prices.requests import (
+    AggregateUsageName,
     BillingSchemeName,
     IntervalName,
     PriceTypeName,
@@ -53,8 +54,15 @@ class Product(ResourceObject, frozen=True, kw_only=True):
 
 
 class Recurring(ResourceObject, frozen=True, kw_only=True):
-    """How often a price is billed, and for what."""
+    """How often a price is billed, and for what.
 
+    Attributes:
+        aggregate_usage: of a price of usage records alone.
+    """
+
+    absent_where_none: ClassVar = frozenset({"aggregate_usage"})
+
+    aggregate_usage: AggregateUsageName | None = None
     interval: IntervalName
     interval_count: int
     meter: str | None

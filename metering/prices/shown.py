@@ -73,7 +73,9 @@ def _recurring(price: PriceDefinition) -> Recurring | None:
     terms = price.recurring
     if terms is None:
         return None
+    aggregate = terms.aggregate_usage
     return Recurring(
+        aggregate_usage=None if aggregate is None else aggregate.value,
         interval=terms.interval.value,
         interval_count=terms.interval_count,
         meter=terms.meter_id,

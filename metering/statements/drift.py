@@ -5,13 +5,14 @@ events, and cancellations of events that had counted. An event that came after i
 cancelled since did nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
 import pyarrow as pa
 
+from ledger.facts.prices import AggregateUsage
 from ledger.facts.statements import BilledLine, StatementContent
 from ledger.usage.columns import TIMESTAMP, rows_table
 from ledger.usage.quantities import QUANTITY, shortest
@@ -21,8 +22,11 @@ from metering.statements.plans import PlannedLine
 from metering.statements.resources import Statement
 from metering.store.engine import Engine
 from metering.usage.listing import EventQuery, RecordedEvent, recorded_events
+from metering.usage_records.counting import item_records
 from projections.kernels.meters import MeterDefinition
+from projections.kernels.prices import PriceDefinition
 from projections.kernels.statements import counted_span
+from projections.kernels.usage.series import Series
 from projections.prices.queries import PriceQueries
 from projections.usage.view import UsageView
 from projections.windows import LENGTHS, ceil_to, floor_to, recorded_span
@@ -121,9 +125,9 @@ def drift_of(
     later = _LaterEntries(engine, view, content)
     causes = [
         cause
-        for line in content.lines
-        if line.meter_id is not None
-        for cause in later.causes(line, meters[line.meter_id])
+        for line, each in zip(content.lines, planned, strict=True)
+        if each.quantity is None
+        for cause in later.causes(line, each, meters)
     ]
     return StatementDrift(
         statement=statement,
@@ -153,7 +157,7 @@ def _planned(engine: Engine, content: StatementContent) -> list[PlannedLine]:
             price=prices[line.price_id],
             currency=content.currency,
             item_id=line.item_id,
-            quantity=line.quantity if line.meter_id is None else None,
+            quantity=_quantity_said(line, prices[line.price_id]),
             start=line.period_start,
             end=line.period_end,
             is_trial=line.is_trial,
@@ -161,6 +165,11 @@ def _planned(engine: Engine, content: StatementContent) -> list[PlannedLine]:
         )
         for line in content.lines
     ]
+
+
+def _quantity_said(line: BilledLine, price: PriceDefinition) -> Decimal | None:
+    is_measured = line.meter_id is not None or price.aggregate_usage is not None
+    return None if is_measured else line.quantity
 
 
 class _LaterEntries:
@@ -174,29 +183,47 @@ class _LaterEntries:
         self._content = content
         self._cancelled = engine.usage.cancelled_since(content.position, view.position)
 
-    def causes(self, line: BilledLine, meter: MeterDefinition) -> Iterator[_Cause]:
+    def causes(
+        self,
+        line: BilledLine,
+        planned: PlannedLine,
+        meters: Mapping[str, MeterDefinition],
+    ) -> Iterator[_Cause]:
         """Yield the entries that concern a line, in the order of the log."""
         period = line.period_start, line.period_end
         start, end = recorded_span(*counted_span(*period, self._content.at))
         if start >= end:
             return
-        if meter.event_time_window is None:
-            events = self._changed(meter, start, end)
+        if line.meter_id is None:
+            events = self._changed_records(planned, start, end)
+        elif (meter := meters[line.meter_id]).event_time_window is None:
+            series = Series(meter=meter, customer=self._content.customer)
+            events = self._changed(series, start, end)
         else:
             length = LENGTHS[meter.event_time_window]
             events = self._changed_windows(meter, start, end, length)
         found = [self._cause(line, event) for event in events]
         yield from sorted(found, key=lambda each: each.position)
 
-    def _changed(
-        self, meter: MeterDefinition, start: int, end: int
+    def _changed_records(
+        self, planned: PlannedLine, start: int, end: int
     ) -> list[RecordedEvent]:
+        """Return the same of the usage records of an item."""
+        assert planned.item_id is not None, "they are an item's"
+        is_ever = planned.price.aggregate_usage is AggregateUsage.LAST_EVER
+        return [
+            event
+            for series in item_records(self._engine, planned.item_id)
+            for event in self._changed(series, 0 if is_ever else start, end)
+        ]
+
+    def _changed(self, series: Series, start: int, end: int) -> list[RecordedEvent]:
         """Return the events that count today and did not, or the other way round."""
         # Without cancellations, nothing before the statement can have changed.
         after = 0 if self._cancelled else self._content.position
         wanted = EventQuery(
-            event_name=meter.event_name,
-            customer=self._content.customer,
+            event_name=series.meter.event_name,
+            customer=series.customer,
             start=start,
             end=end,
             after=after,

@@ -17,6 +17,7 @@ from ledger.usage.quantities import (
 from metering.errors import InvalidRequestError
 from metering.statements.plans import PlannedLine
 from metering.store.engine import Engine
+from metering.usage_records.counting import record_units
 from projections.kernels.meters import MeterDefinition
 from projections.kernels.rating.limbs import WHOLE_BOUND
 from projections.kernels.rating.quantities import ReadQuantities
@@ -50,17 +51,31 @@ def counted_units(
     """
     found = []
     for line in planned:
-        meter_id = line.price.meter_id
-        if meter_id is None:
-            assert line.quantity is not None, "the buyer said it"
+        if line.quantity is not None:
             found.append(units_from_quantity(line.quantity))
             continue
+        if line.price.aggregate_usage is not None:
+            found.append(recorded_by_item(engine, view, line, at))
+            continue
+        meter_id = line.price.meter_id
+        assert meter_id is not None, "a meter measures it"
         low, high = recorded_span(*counted_span(line.start, line.end, at))
         series = Series(meter=meters[meter_id], customer=customer)
         found.append(
             engine.summaries.units(view, series, low, high) if low < high else 0
         )
     return found
+
+
+def recorded_by_item(
+    engine: Engine, view: UsageView, line: PlannedLine, at: int | None
+) -> int:
+    """Return what the usage records of a line come to, in units of 10**-12."""
+    aggregate, item_id = line.price.aggregate_usage, line.item_id
+    assert aggregate is not None, "usage records say its quantity"
+    assert item_id is not None, "they are an item's"
+    span = counted_span(line.start, line.end, at)
+    return record_units(engine, view, item_id, aggregate, span)
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,10 +138,10 @@ def check_swap(
     Raises:
         InvalidRequestError: it measures something else.
     """
-    if before.meter_id != after.meter_id:
+    if _measured_by(before) != _measured_by(after):
         raise InvalidRequestError(
-            f"Price {after.price_id} is for {_meter(after)}, and the item's price"
-            f" {before.price_id} for {_meter(before)}; add another item for it",
+            f"Price {after.price_id} is for {_measured_by(after)}, and the item's price"
+            f" {before.price_id} for {_measured_by(before)}; add another item for it",
             param=params("price"),
         )
 
@@ -189,5 +189,7 @@ def terms_of(price: PriceDefinition) -> RecurringTerms:
     return price.recurring
 
 
-def _meter(price: PriceDefinition) -> str:
+def _measured_by(price: PriceDefinition) -> str:
+    if price.aggregate_usage is not None:
+        return "usage records"
     return "no meter" if price.meter_id is None else f"meter {price.meter_id}"

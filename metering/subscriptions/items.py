@@ -10,6 +10,7 @@ from metering.arguments.ids import found_by_id
 from metering.arguments.metadata import merge_metadata
 from metering.arguments.pages import LIMIT, ListObject, listed, within_page
 from metering.arguments.schema import checked
+from metering.arguments.times import Time
 from metering.errors import ResourceMissingError
 from metering.store.engine import Engine
 from metering.subscriptions.changing import Change
@@ -34,6 +35,14 @@ from metering.subscriptions.requests import (
 from metering.subscriptions.resources import SubscriptionItem
 from metering.subscriptions.shown import item_resource
 from metering.subscriptions.writing import living_subscription, subscription_of
+from metering.usage_records.recording import record_usage
+from metering.usage_records.requests import (
+    ActionName,
+    NamedUsageRecord,
+    UsageRecordSummaryList,
+)
+from metering.usage_records.resources import UsageRecord, UsageRecordSummary
+from metering.usage_records.summaries import usage_record_summaries
 from projections.kernels.subscriptions.changes import item_terms
 from projections.kernels.subscriptions.definitions import (
     ItemDefinition,
@@ -182,6 +191,78 @@ class SubscriptionItems:
             updated = self._changed(writing, known, change)
             assert updated is not None, "an item less is a change"
             writing.record([updated])
+
+    def create_usage_record(
+        self,
+        item_id: str,
+        *,
+        quantity: int,
+        action: ActionName = "increment",
+        timestamp: Time | None = None,
+        identifier: str | None = None,
+    ) -> UsageRecord:
+        """Record usage of an item whose price has `aggregate_usage` in place of a meter.
+
+        Args:
+            item_id: of the item.
+            quantity: a whole number, 0 or more.
+            action: ``"increment"`` adds to the quantity of the second, ``"set"`` replaces
+                what was recorded of it before.
+            timestamp: to the second, from the start of the item's current period to 5
+                minutes from now; ``"now"`` or None is now. In the first 5 minutes of a
+                period, the one before takes records too where they are summed.
+            identifier: 1 to 100 characters: under it the record counts once, however
+                often it is sent; made up where absent.
+
+        Raises:
+            ResourceMissingError: there is no such item, or it has ended.
+            InvalidRequestError: an argument is malformed, the price is licensed or has a
+                meter, the time is not to be billed, or the subscription has ended or is
+                paused then.
+            IdentifierConflictError: the identifier has a record of other content.
+            StoreError: nothing was recorded; send it again.
+        """
+        return record_usage(
+            self._engine,
+            item_id,
+            checked(
+                NamedUsageRecord,
+                quantity=quantity,
+                action=action,
+                timestamp=timestamp,
+                identifier=identifier,
+            ),
+        )
+
+    def list_usage_record_summaries(
+        self,
+        item_id: str,
+        *,
+        limit: int = LIMIT,
+        starting_after: str | None = None,
+        ending_before: str | None = None,
+    ) -> ListObject[UsageRecordSummary]:
+        """Return what the usage records of an item come to in each period, newest first.
+
+        Args:
+            item_id: of the item.
+            limit: 1 to 100.
+            starting_after: id of the summary before the first one to list.
+            ending_before: id of the summary behind the last one to list.
+
+        Raises:
+            ResourceMissingError: there never was such an item, or a cursor is the id of
+                none of its summaries.
+            InvalidRequestError: an argument is malformed, both cursors are given, or the
+                price is licensed or has a meter.
+        """
+        asked = checked(
+            UsageRecordSummaryList,
+            limit=limit,
+            starting_after=starting_after,
+            ending_before=ending_before,
+        )
+        return usage_record_summaries(self._engine, item_id, asked)
 
     def retrieve(self, item_id: str) -> SubscriptionItem:
         """Return an item by its id, in its subscription or taken out of it.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from msgspec.structs import asdict
 
 from ledger.facts.prices import (
+    AggregateUsage,
     CurrencyAmounts,
     Package,
     PriceCreated,
@@ -76,6 +77,11 @@ class PriceDefinition:
     def meter_id(self) -> str | None:
         """The meter whose usage it prices, None where it is not metered."""
         return None if self.recurring is None else self.recurring.meter_id
+
+    @property
+    def aggregate_usage(self) -> AggregateUsage | None:
+        """What its usage records come to, None where those do not say its quantity."""
+        return None if self.recurring is None else self.recurring.aggregate_usage
 
 
 def product_created(

@@ -198,9 +198,11 @@ class Summaries:
         """
         return self._lasts(view, series, 0, END)
 
-    def every_event(self, view: UsageView, series: Series) -> Lasts:
-        """Return all events of a series that are not cancelled in a view."""
-        return as_lasts(self._events.read(view, series, 0, END))
+    def every_event(
+        self, view: UsageView, series: Series, start: int = 0, end: int = END
+    ) -> Lasts:
+        """Return the events of a series in ``[start, end)`` that are not cancelled."""
+        return as_lasts(self._events.read(view, series, start, end))
 
     def _units(
         self, view: UsageView, series: Series, start: int, end: int, length: int

@@ -53,7 +53,7 @@ PROMISED = """
     SummaryTooLargeError SystemClock Tier TierParams Time TimeRepair
     TimestampOutOfRangeError TransformQuantity TransformQuantityParams
     TrialEndBehavior TrialSettings UnrecordedEvent UnsafeDurabilityError
-    UsageThreshold UsageThresholdParams ValueMissingError ValueSettings
+    UsageRecord UsageRecordPeriod UsageRecordSummary UsageThreshold UsageThresholdParams ValueMissingError ValueSettings
     ValueSettingsParams ValueTooLargeError ValueUnreadableError VerifyReport
     WebhookAttempt WebhookDelivery WebhookEndpoint WebhookEndpoints WorkReceipt
     Worker connect

@@ -6,13 +6,16 @@ to the same position.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
 
 from ledger.usage.arrow import compute as pc
-from ledger.usage.quantities import QUANTITY, quantities_of
+from ledger.usage.quantities import QUANTITY, quantities_of, quantity_from_units
+from metering.statements.lines import recorded_by_item
 from metering.statements.plans import PlannedLine
+from metering.store.engine import Engine
 from projections.calendar import one_window
 from projections.kernels.meters import MeterDefinition
 from projections.scans.reaggregation.question import Question, measure_of
@@ -39,6 +42,7 @@ class CountedLines:
 
 
 def counted_lines(
+    engine: Engine,
     view: UsageView,
     definitions: Mapping[str, MeterDefinition],
     recorded: Callable[[], RecordedEvents],
@@ -47,6 +51,7 @@ def counted_lines(
     """Return what lines measure.
 
     Args:
+        engine: of the store.
         view: of usage.
         definitions: the meters, by id.
         recorded: what was recorded up to the view; asked for by each period with events
@@ -60,7 +65,7 @@ def counted_lines(
             said.append(at)
         else:
             spans.setdefault((line.start, line.end), []).append(at)
-    given = [planned[at][1].quantity for at in said]
+    given = [_quantity(engine, view, planned[at][1]) for at in said]
     parts = [quantities_of(given)]
     for span, rows in spans.items():
         of_span = [planned[at] for at in rows]
@@ -71,6 +76,13 @@ def counted_lines(
     found = pa.concat_arrays(parts).take(pa.array(np.argsort(order)))
     is_too_large = found.is_null().to_numpy(zero_copy_only=False)
     return CountedLines(pc.fill_null(found, pa.scalar(0, QUANTITY)), is_too_large)
+
+
+def _quantity(engine: Engine, view: UsageView, line: PlannedLine) -> Decimal | None:
+    """Return the quantity of a line that no meter says."""
+    if line.price.aggregate_usage is None:
+        return line.quantity
+    return quantity_from_units(recorded_by_item(engine, view, line, None))
 
 
 def _measured(

@@ -64,7 +64,7 @@ def run_statements(
     view = engine.usage.view()
     lines = [(each.plan.customer, line) for each in planned for line in each.plan.lines]
     recorded = cache(lambda: engine.recorded(view.position))
-    counted = counted_lines(view, definitions, recorded, lines)
+    counted = counted_lines(engine, view, definitions, recorded, lines)
     drawn, first = RunCredits(), 0
     with on_nobodys_behalf():
         for start in range(0, len(planned), STATEMENTS_AT_A_TIME):

@@ -46,6 +46,12 @@ def usual_arguments(
     }
     made = m.prices.create(**price)
     paid = m.subscriptions.create(customer="cus_1", items=[{"price": made.id}])
+    terms: Any = {"interval": "day", "usage_type": "metered", "aggregate_usage": "sum"}
+    counted = m.prices.create(
+        currency="usd", product=made.product, unit_amount=1, recurring=terms
+    )
+    recorded = m.subscriptions.create(customer="cus_1", items=[{"price": counted.id}])
+    of_records: Given = {"item_id": recorded.items.data[0].id}
     stated: Given = {"prices": [made.id], **span}
     m.statements.finalize(id="st_1", **stated)
     grant_id = grant(m, 1_000).id
@@ -138,7 +144,9 @@ def usual_arguments(
         "statements.preview": stated,
         "statements.run": {"period_end": 0},
         "subscription_items.create": {"subscription": paid.id, "price": made.id},
+        "subscription_items.create_usage_record": {**of_records, "quantity": 1},
         "subscription_items.list": {"subscription": paid.id},
+        "subscription_items.list_usage_record_summaries": of_records,
         "subscriptions.cancel": {"cancellation_details": {"feedback": "other"}},
         "subscriptions.create": {
             "customer": "cus_1",

@@ -1,0 +1,1 @@
+"""Usage records: quantities of subscription items, as clients before meters send them."""

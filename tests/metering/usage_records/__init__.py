@@ -1,0 +1,1 @@
+"""Tests of usage records: what they take, refuse, come to and cost."""
