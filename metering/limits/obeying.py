@@ -35,17 +35,17 @@ def check_limits(  # noqa: PLR0913  # who spends how much of what, when
         InvalidRequestError: it would pass a limit.
     """
     seen = LimitQueries(writing.connection)
+    at = writing.now if instant is None else instant
     limits = [
         each
         for each in seen.of_customer(customer)
-        if each.currency == currency and each.counts(price)
+        if each.currency == currency and each.counts(price) and each.has_window_at(at)
     ]
     if not limits:
         return
     if any(each.spend.prices for each in limits):
         writing.take_in_events()
     read = LimitStandings(engine, seen)
-    at = writing.now if instant is None else instant
     for limit in limits:
         standing = read.of(limit, at, writing.now)
         if amount > standing.left:
@@ -93,7 +93,7 @@ def weighed_limits(  # noqa: PLR0913  # usage has a customer, a meter, units and
     read = LimitStandings(engine, seen)
     weighed = []
     for limit in seen.of_customer(customer):
-        if meter_id in limit.spend.meter_ids:
+        if meter_id in limit.spend.meter_ids and limit.has_window_at(timestamp):
             found = read.with_added(limit, timestamp, now, meter_id, units)
             weighed.append(WeighedLimit(*found))
     return weighed

@@ -39,6 +39,10 @@ class LimitDefinition:
         """The currency of its amounts."""
         return self.spend.currency
 
+    def has_window_at(self, instant: int) -> bool:
+        """Whether an instant lies in a window; before a subscription there is none."""
+        return self.subscribed is None or instant >= self.subscribed.since
+
     def counts(self, price: str | None) -> bool:
         """Whether a hold for a price counts; None is for every price."""
         prices = self.spend.prices

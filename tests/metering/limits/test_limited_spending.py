@@ -1,5 +1,6 @@
 """Checks and usage that is spent obey spend limits."""
 
+from datetime import timedelta
 from threading import Barrier, Thread
 
 import pytest
@@ -7,7 +8,14 @@ import pytest
 import metering
 from tests.metering.limits.usual_limits import limit, spent, warned
 from tests.metering.refusals import refused
-from tests.metering.spending.usual_spending import JANUARY, spend, subscribed, use
+from tests.metering.spending.usual_spending import (
+    JANUARY,
+    MIDDLE,
+    spend,
+    subscribed,
+    use,
+)
+from tests.metering.subscriptions.usual_subscriptions import subscribe
 from tests.metering.usual_credits import grant, money, usd
 from tests.metering.usual_prices import TIERS
 
@@ -49,6 +57,21 @@ def test_a_check_says_what_a_limit_in_its_own_currency_leaves(
     found = m.check(customer="cus_1", meter="tokens", quantity=1)
 
     assert found.remaining.spend_limit == usd(1_000)
+
+
+def test_usage_before_a_subscription_is_in_none_of_its_periods(
+    m: metering.Metering, clock: metering.FixedClock
+) -> None:
+    price = subscribed(m)
+    clock.set(MIDDLE)
+    later = subscribe(m, price)
+    limit(m, 10, window="billing_period", subscription=later.id)
+
+    spend(m, 2, "before", timestamp=MIDDLE - timedelta(seconds=1))
+
+    assert spent(m) == (0, 0, 10)
+    with refused("spend_limit_reached", "quantity"):
+        spend(m, 2, "within", timestamp=MIDDLE)
 
 
 def test_of_threads_that_spend_the_last_of_a_limit_one_wins(
