@@ -75,8 +75,8 @@ class CreditPools:
             metadata: up to 50 strings of the caller's own.
 
         Raises:
-            InvalidRequestError: an argument is malformed, or the id is that of a pool
-                that was made with other content.
+            InvalidRequestError: an argument is malformed, or the id is that of a member
+                of a pool, or of a pool that was made with other content.
         """
         asked = checked(CreditPoolCreate, id=id, name=name, cap=cap, metadata=metadata)
         value, currency = Cap.of(asked.cap)
@@ -88,8 +88,11 @@ class CreditPools:
             metadata=merge_metadata({}, asked.metadata or None),
         )
         with self._engine.writing() as writing:
-            known = PoolQueries(writing.connection).pool(wanted.pool_id)
+            pools = PoolQueries(writing.connection)
+            known = pools.pool(wanted.pool_id)
             if known is None:
+                if pools.members_among([wanted.pool_id]):
+                    raise refusals.member_as_pool(wanted.pool_id)
                 writing.record([wanted])
             else:
                 _check_same(known, wanted)

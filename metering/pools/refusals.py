@@ -26,6 +26,16 @@ def pool_as_member(pool_id: str, customer: str) -> InvalidRequestError:
     )
 
 
+def member_as_pool(pool_id: str) -> InvalidRequestError:
+    """Return the refusal of a pool under the id of a customer that is a member."""
+    return InvalidRequestError(
+        f"Customer {pool_id} is a member of a credit pool, and no pool is; give the pool"
+        " another id",
+        code="credit_pool_nested",
+        param="id",
+    )
+
+
 def joined_already(pool_id: str, customer: str) -> InvalidRequestError:
     """Return the refusal of a customer that joins twice."""
     return InvalidRequestError(

@@ -385,6 +385,11 @@ def _refusals() -> dict[str, tuple[str, str, Callable[[metering.Metering], objec
             "customer",
             lambda m: m.credit_pools.add_member("team", customer="other"),
         ),
+        "under the name of a member": (
+            "credit_pool_nested",
+            "id",
+            lambda m: m.credit_pools.create(id="a"),
+        ),
         "unknown pool": (
             "resource_missing",
             "id",
