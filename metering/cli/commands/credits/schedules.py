@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
+import typer
 from msgspec import UNSET
 
 import metering
@@ -141,9 +142,16 @@ def update(  # noqa: PLR0913  # a command's options are its arguments
     rollover: _RolloverOption = None,
     rollover_up_to: _UpToOption = None,
     rollover_percent: _PercentOption = None,
+    no_rollover: Annotated[
+        bool,
+        typer.Option("--no-rollover", help="Leave what is left in its grant."),
+    ] = False,
     expires_after: Annotated[
         int | None, FieldOption(CreditScheduleUpdate, metavar="N")
     ],
+    no_expiry: Annotated[
+        bool, typer.Option("--no-expiry", help="Let grants never expire.")
+    ] = False,
     priority: Annotated[int | None, FieldOption(CreditScheduleUpdate, metavar="N")],
     name: Annotated[str | None, FieldOption(CreditScheduleUpdate)],
     metadata: MetadataOption,
@@ -151,11 +159,17 @@ def update(  # noqa: PLR0913  # a command's options are its arguments
     """Change what a schedule grants, from the next period on; the rest stays."""
     currency = m.credit_schedules.retrieve(schedule).amount.monetary.currency
     rule = _rollover(rollover, rollover_up_to, rollover_percent, currency)
+    if no_rollover and rule is not None:
+        raise _exclusive("--rollover", "--no-rollover")
+    if no_expiry and expires_after is not None:
+        raise _exclusive("--expires-after", "--no-expiry")
     return m.credit_schedules.update(
         schedule,
         amount=None if amount is None else option_credits(amount, currency, "--amount"),
-        rollover=UNSET if rule is None else rule,
-        expires_after=UNSET if expires_after is None else expires_after,
+        rollover=UNSET if rule is None and not no_rollover else rule,
+        expires_after=UNSET
+        if expires_after is None and not no_expiry
+        else expires_after,
         priority=priority,
         name=UNSET if name is None else name,
         metadata=given_metadata(metadata) or UNSET,
@@ -189,6 +203,10 @@ def _columns(
         Column("next (UTC)", lambda each: each.next_grant_at),
         Column("id", lambda each: each.id, is_whole=True),
     ]
+
+
+def _exclusive(*options: str) -> typer.BadParameter:
+    return typer.BadParameter(f"give only one of {' and '.join(options)}")
 
 
 def _every(schedule: metering.CreditSchedule) -> str:

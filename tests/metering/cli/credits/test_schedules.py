@@ -25,6 +25,14 @@ def test_a_schedule_is_made_changed_and_ended(place: Path) -> None:
         {"a": "b"},
     )
     assert listed["rollover"]["percent"] == 50
+    both = ["--no-rollover", "--no-expiry"]
+    update = ["schedules", "update", "quarterly", *both]
+    for option in (["--rollover", "none"], ["--expires-after", "2"]):
+        assert "give only one of" in run(*update, *option).stderr
+    run(*update)
+    [listed] = document("schedules")
+    assert (listed["rollover"], listed["expires_after"]) == (None, None)
+    run("schedules", "update", "quarterly", *percent)
     run("schedules", "pause", "quarterly")
     listing = run("schedules", "list").stdout
     assert "paused" in listing
