@@ -29,6 +29,8 @@ pytest.register_assert_rewrite(
     "tests.property.credits.runs",
     "tests.property.credits.side_by_side",
     "tests.property.two_connections",
+    "tests.property.wallets.comparing",
+    "tests.property.wallets.side_by_side",
     "tests.property.webhook_histories",
 )
 

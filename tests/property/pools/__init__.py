@@ -1,1 +1,0 @@
-"""Pools, compared with an oracle that shares no code."""

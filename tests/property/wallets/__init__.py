@@ -1,0 +1,1 @@
+"""Laws of credits, holds, pools, schedules, limits and usage, all at once."""
