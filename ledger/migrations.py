@@ -247,6 +247,8 @@ STEPS: tuple[Migration, ...] = (
     _keep,
     # Format 23 had no prices of usage records; a release of it cannot state what they cost.
     _keep,
+    # Format 24 had no features of products; a release of it cannot read facts about them.
+    _keep,
 )
 """The step at index n leads from version n + 1 to version n + 2."""
 assert len(STEPS) + 1 == FORMAT_VERSION, "the last step leads to it"

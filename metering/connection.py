@@ -55,6 +55,8 @@ class Metering(CallGroups, BulkUsage):
         subscriptions: create, update, cancel, pause, resume, retrieve, list.
         subscription_items: create, update, delete, retrieve, list, create_usage_record,
             list_usage_record_summaries.
+        entitlements: check; features: create, update, retrieve, list; product_features:
+            create, delete, retrieve, list; active_entitlements: retrieve, list.
         statements: preview, finalize, retrieve, list, void, drift, run, to_table.
         credit_grants: create, update, retrieve, list, expire, void.
         credit_holds: create, settle, settle_many, release, retrieve, list.

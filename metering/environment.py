@@ -24,6 +24,7 @@ LOCK_TIMEOUT = "METERING_LOCK_TIMEOUT"
 STATEMENT_TIMEOUT = "METERING_STATEMENT_TIMEOUT"
 POOL_SIZE = "METERING_POOL_SIZE"
 CLOCK_SKEW_MAX = "METERING_CLOCK_SKEW_MAX"
+ENTITLE_AT_ONCE = "METERING_ENTITLE_AT_ONCE"
 SECRET_KEY = "METERING_SECRET_KEY"  # noqa: S105  # a name
 
 # What the command line takes for these options.
@@ -86,6 +87,15 @@ def clock_skew_max_of(variables: Mapping[str, str]) -> timedelta | None:
         InvalidRequestError: it is no whole number of seconds.
     """
     return _seconds(variables, CLOCK_SKEW_MAX)
+
+
+def entitles_at_once(variables: Mapping[str, str]) -> bool:
+    """Whether an environment has existing subscriptions see new features at once.
+
+    Raises:
+        InvalidRequestError: it is neither on nor off.
+    """
+    return _flag(variables, ENTITLE_AT_ONCE)
 
 
 def secret_key_file_of(variables: Mapping[str, str]) -> Path | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from metering.credits.grants import CreditGrants
     from metering.credits.transactions import CreditBalanceTransactions
     from metering.customers.customers import Customers
+    from metering.entitlements.entitlements import Entitlements
     from metering.holds.holds import CreditHolds
     from metering.internals import Internals
     from metering.limits.limits import SpendLimits
@@ -105,6 +106,13 @@ class CallGroups(SpendingCalls):
         from metering.subscriptions.items import SubscriptionItems
 
         return SubscriptionItems(self._engine)
+
+    @cached_property
+    def entitlements(self) -> "Entitlements":
+        """Which features products have, and which customers have them."""
+        from metering.entitlements.entitlements import Entitlements
+
+        return Entitlements(self._engine)
 
     @cached_property
     def credit_holds(self) -> "CreditHolds":

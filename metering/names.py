@@ -52,6 +52,14 @@ _NAMES: Final = {
         "Customer CustomerAddress CustomerInvoiceSettings CustomerShipping"
         " DeletedCustomer"
     ),
+    "metering.entitlements.active_entitlements": "ActiveEntitlements",
+    "metering.entitlements.entitlements": "Entitlements",
+    "metering.entitlements.features": "Features",
+    "metering.entitlements.product_features": "ProductFeatures",
+    "metering.entitlements.resources": (
+        "ActiveEntitlement ActiveEntitlementSummary EntitlementCheck Feature"
+        " ProductFeature SummaryEntitlements"
+    ),
     "metering.errors": (
         "EventsUnrecordedError IdentifierConflictError InvalidRequestError"
         " InvoiceConflictError MeterConflictError MeterEventInvalidError"

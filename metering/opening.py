@@ -24,6 +24,7 @@ from metering.connection import Metering
 from metering.environment import (
     EnvironmentSettings,
     clock_skew_max_of,
+    entitles_at_once,
     secret_keys_of,
 )
 from metering.store.engine import Settings
@@ -54,6 +55,7 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     livemode: bool | None = None
     credit_grants_max: CountSetting
     alerts_max: CountSetting
+    entitle_at_once: bool | None = None
     allow_private_webhooks: bool | None = None
     pool_size: CountSetting | None = None
     sql_memory: MemorySetting | None = None
@@ -73,6 +75,7 @@ def connect(  # noqa: PLR0913  # settings have names
     cancel_window: timedelta | None = None,
     credit_grants_max: int = CREDIT_GRANTS_MAX,
     alerts_max: int = ALERTS_MAX,
+    entitle_at_once: bool | None = None,
     allow_private_webhooks: bool | None = None,
     webhook_timeout: timedelta = WEBHOOK_TIMEOUT,
     sql_timeout: timedelta = SQL_TIMEOUT,
@@ -91,8 +94,8 @@ def connect(  # noqa: PLR0913  # settings have names
             METERING_STORE names, and what else is left out is what METERING_SEGMENTS,
             METERING_CACHE, METERING_LIVEMODE, METERING_ALLOW_PRIVATE_WEBHOOKS,
             METERING_LOCK_TIMEOUT, METERING_STATEMENT_TIMEOUT and METERING_POOL_SIZE say.
-            METERING_SECRET_KEY is read in any case: under it the secrets of webhook
-            endpoints are encrypted.
+            METERING_SECRET_KEY and METERING_ENTITLE_AT_ONCE are read in any case: under
+            the first the secrets of webhook endpoints are encrypted.
         create: whether to create the store where it is absent.
         segments: where sealed usage lies: a directory, or the URL of an object store
             (``s3://bucket/prefix``), the same for every process. By default it is
@@ -113,6 +116,9 @@ def connect(  # noqa: PLR0913  # settings have names
             for ever.
         credit_grants_max: unused credit grants a customer can have.
         alerts_max: alerts on a meter that can apply to a customer.
+        entitle_at_once: whether subscriptions that there are see at once what is
+            attached to their products or detached, and not with their next period; by
+            default what METERING_ENTITLE_AT_ONCE says, or false.
         allow_private_webhooks: whether webhooks may go to addresses that are not
             public, and without TLS; for one machine, and for tests. By default false.
         webhook_timeout: how long to wait for an endpoint's address, for a connection,
@@ -160,6 +166,7 @@ def connect(  # noqa: PLR0913  # settings have names
         livemode=livemode,
         credit_grants_max=credit_grants_max,
         alerts_max=alerts_max,
+        entitle_at_once=entitle_at_once,
         allow_private_webhooks=allow_private_webhooks,
         pool_size=pool_size,
         sql_memory=sql_memory,
@@ -179,6 +186,8 @@ def connect(  # noqa: PLR0913  # settings have names
         pool_size = found.pool_size if pool_size is None else pool_size
     # Also where a target is given: what a deployment keeps secret is in no argument.
     secret_keys = secret_keys_of(os.environ)
+    if entitle_at_once is None:
+        entitle_at_once = entitles_at_once(os.environ)
     clock = clock or SystemClock()
     named = check_path(target, "target")
     place = open_place(
@@ -199,6 +208,7 @@ def connect(  # noqa: PLR0913  # settings have names
             cancel_window=cancel_window,
             credit_grants_max=credit_grants_max,
             alerts_max=alerts_max,
+            entitle_at_once=bool(entitle_at_once),
             allow_private_webhooks=bool(allow_private_webhooks),
             webhook_timeout=webhook_timeout,
             sql_timeout=sql_timeout,

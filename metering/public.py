@@ -89,6 +89,18 @@ from metering.customers.resources import (
     CustomerShipping,
     DeletedCustomer,
 )
+from metering.entitlements.active_entitlements import ActiveEntitlements
+from metering.entitlements.entitlements import Entitlements
+from metering.entitlements.features import Features
+from metering.entitlements.product_features import ProductFeatures
+from metering.entitlements.resources import (
+    ActiveEntitlement,
+    ActiveEntitlementSummary,
+    EntitlementCheck,
+    Feature,
+    ProductFeature,
+    SummaryEntitlements,
+)
 from metering.errors import (
     EventsUnrecordedError,
     IdentifierConflictError,
@@ -231,6 +243,7 @@ from projections.scans.reaggregation.errors import (
 # A name a line would take half of what a module may have.
 # fmt: off
 __all__ = [
+    "ActiveEntitlement", "ActiveEntitlementSummary", "ActiveEntitlements",
     "AddressParams", "Alert", "AlertFilter", "AlertFilterParams", "AlertTriggered",
     "Alerts", "ApiKey", "ApiKeys", "ApplicabilityConfig",
     "ApplicabilityConfigParams", "AutomaticTax", "BalanceExplanation", "BillingModeParams", "Cancel",
@@ -249,10 +262,10 @@ __all__ = [
     "CustomerAddress", "CustomerInvoiceSettings", "CustomerMapping",
     "CustomerMappingParams", "CustomerShipping", "Customers", "DefaultAggregation",
     "DefaultAggregationParams", "DefaultPriceDataParams", "DefaultRecurringParams",
-    "DeletedCustomer", "DeliveryReceipt", "ErrorReport", "ErrorReports",
+    "DeletedCustomer", "DeliveryReceipt", "EntitlementCheck", "Entitlements", "ErrorReport", "ErrorReports",
     "ErrorType", "Event", "EventData", "Events", "EventsUnrecordedError",
     "Explanation", "ExplanationPart",
-    "FixedClock", "FlexibleBilling", "HoldAllocation", "IdentifierConflictError", "IngestProgress",
+    "Feature", "Features", "FixedClock", "FlexibleBilling", "HoldAllocation", "IdentifierConflictError", "IngestProgress",
     "IngestReceipt", "InvalidRequestError", "InvoiceConflictError", "InvoiceIssuer",
     "InvoiceLineItem", "InvoiceLineParams", "ItemPriceSince", "LineDrift",
     "ListObject", "LogDamagedError", "LogTimeRepairs", "LoopStatus",
@@ -261,7 +274,7 @@ __all__ = [
     "MeterEventInvalidError", "MeterEventSession", "MeterEventSessions",
     "MeterEventSummary", "MeterEvents", "Metering", "MeteringError", "Meters",
     "Monetary", "MonetaryParams", "NoMeterError", "PaymentSettings", "PercentOf",
-    "PercentOfParams", "Plan", "Price", "Prices", "Product", "ProductDataParams",
+    "PercentOfParams", "Plan", "Price", "Prices", "Product", "ProductDataParams", "ProductFeature", "ProductFeatures",
     "Products", "QueryError", "ReaggregationError", "Recorder",
     "RecorderClosedError", "RecorderFullError", "Recurring", "RecurringListParams",
     "RecurringParams", "ReinstatementReceipt", "ResourceMissingError",
@@ -276,7 +289,7 @@ __all__ = [
     "StoreUnavailableError", "StoreVersionError", "Subscription",
     "SubscriptionBillingMode", "SubscriptionInvoiceSettings", "SubscriptionItem",
     "SubscriptionItemChangeParams", "SubscriptionItemParams", "SubscriptionItems",
-    "SubscriptionItemsOf", "Subscriptions", "SummaryTooLargeError", "SystemClock",
+    "SubscriptionItemsOf", "Subscriptions", "SummaryEntitlements", "SummaryTooLargeError", "SystemClock",
     "Tier", "TierParams", "Time", "TimeRepair", "TimestampOutOfRangeError",
     "TransformQuantity", "TransformQuantityParams", "TrialEndBehavior",
     "TrialSettings", "UnrecordedEvent", "UnsafeDurabilityError", "UsageRecord",

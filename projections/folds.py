@@ -24,6 +24,7 @@ from ledger.facts.credits.pools import PoolChange, PoolFact
 from ledger.facts.credits.schedules import ScheduleChange, ScheduleFact
 from ledger.facts.credits.settlements import SettledInvoices
 from ledger.facts.customers import CustomerDeleted, CustomerFact, CustomerUpdated
+from ledger.facts.entitlements import EntitlementFact
 from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.meters import (
     MeterDeactivated,
@@ -135,6 +136,12 @@ def _subscriptions() -> TableFold:
     return SUBSCRIPTION_FOLD
 
 
+def _entitlements() -> TableFold:
+    from projections.entitlements.tables import ENTITLEMENT_FOLD
+
+    return ENTITLEMENT_FOLD
+
+
 def _limits() -> TableFold:
     from projections.limits.tables import LIMIT_FOLD
 
@@ -219,12 +226,18 @@ _RESOURCES = (
     ),
     FoldedResource(
         name="subscription",
-        version=2,
+        version=3,
         kinds=get_args(SubscriptionFact),
         load=_subscriptions,
     ),
     FoldedResource(
         name="spend_limit", version=1, kinds=get_args(LimitFact), load=_limits
+    ),
+    FoldedResource(
+        name="entitlement",
+        version=1,
+        kinds=get_args(EntitlementFact),
+        load=_entitlements,
     ),
 )
 _FACTS_AT_A_TIME = 20_000

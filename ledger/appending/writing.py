@@ -20,6 +20,7 @@ from ledger.facts.credits.pools import CreditPoolCreated
 from ledger.facts.credits.schedules import CreditScheduleCreated
 from ledger.facts.credits.settlements import SettledInvoices
 from ledger.facts.customers import CustomerCreated
+from ledger.facts.entitlements import FeatureAttached, FeatureCreated
 from ledger.facts.meters import MeterCreated
 from ledger.facts.prices import PriceCreated, ProductCreated
 from ledger.facts.statements import StatementFinalized
@@ -157,6 +158,8 @@ _MADE: Mapping[type[Fact], Callable[[Any], str]] = {
     CreditPoolCreated: attrgetter("pool_id"),
     SpendLimitCreated: attrgetter("limit_id"),
     CreditScheduleCreated: attrgetter("schedule_id"),
+    FeatureCreated: attrgetter("feature_id"),
+    FeatureAttached: attrgetter("product_feature_id"),
 }
 
 

@@ -65,6 +65,13 @@ from ledger.facts.customers import (
     CustomerDeleted,
     CustomerUpdated,
 )
+from ledger.facts.entitlements import (
+    EntitlementsUpdated,
+    FeatureAttached,
+    FeatureCreated,
+    FeatureDetached,
+    FeatureUpdated,
+)
 from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.meters import (
     MeterCreated,
@@ -159,6 +166,11 @@ Fact = (
     | CreditPoolArchived
     | CreditPoolMemberAdded
     | CreditPoolMemberRemoved
+    | FeatureCreated
+    | FeatureUpdated
+    | FeatureAttached
+    | FeatureDetached
+    | EntitlementsUpdated
 )
 
 Facts = tuple[Fact, ...] | SettledInvoices

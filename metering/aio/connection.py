@@ -23,6 +23,7 @@ from metering.aio.groups import (
     AsyncCreditPools,
     AsyncCreditSchedules,
     AsyncCustomers,
+    AsyncEntitlements,
     AsyncErrorReports,
     AsyncEvents,
     AsyncLogTimeRepairs,
@@ -94,6 +95,7 @@ class AsyncMetering(AsyncGroup[Metering]):
         self.customers = AsyncCustomers(calls, m.customers)
         self.subscriptions = AsyncSubscriptions(calls, m.subscriptions)
         self.subscription_items = AsyncSubscriptionItems(calls, m.subscription_items)
+        self.entitlements = AsyncEntitlements(calls, m.entitlements)
         self.statements = AsyncStatements(calls, m.statements)
         self.credit_grants = AsyncCreditGrants(calls, m.credit_grants)
         self.credit_holds = AsyncCreditHolds(calls, m.credit_holds)

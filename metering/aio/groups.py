@@ -7,7 +7,7 @@ forgotten.
 from collections.abc import Mapping
 
 from metering.access.api_keys import ApiKeys
-from metering.aio.calls import AsyncGroup, awaited, listed, streamed
+from metering.aio.calls import AsyncGroup, Calls, awaited, listed, streamed
 from metering.alerts.alerts import Alerts
 from metering.arguments.schema import checked_value
 from metering.arguments.times import UsageTime
@@ -16,6 +16,10 @@ from metering.credits.applications import CreditApplications
 from metering.credits.grants import CreditGrants
 from metering.credits.transactions import CreditBalanceTransactions
 from metering.customers.customers import Customers
+from metering.entitlements.active_entitlements import ActiveEntitlements
+from metering.entitlements.entitlements import Entitlements
+from metering.entitlements.features import Features
+from metering.entitlements.product_features import ProductFeatures
 from metering.holds.holds import CreditHolds
 from metering.limits.limits import SpendLimits
 from metering.meters.meters import Meters
@@ -170,6 +174,45 @@ class AsyncSubscriptionItems(AsyncGroup[SubscriptionItems]):
     list = listed(SubscriptionItems.list)
     create_usage_record = awaited(SubscriptionItems.create_usage_record)
     list_usage_record_summaries = listed(SubscriptionItems.list_usage_record_summaries)
+
+
+class AsyncFeatures(AsyncGroup[Features]):
+    """`metering.Features`, awaited."""
+
+    create = awaited(Features.create)
+    update = awaited(Features.update)
+    retrieve = awaited(Features.retrieve)
+    list = listed(Features.list)
+
+
+class AsyncProductFeatures(AsyncGroup[ProductFeatures]):
+    """`metering.ProductFeatures`, awaited."""
+
+    create = awaited(ProductFeatures.create)
+    delete = awaited(ProductFeatures.delete)
+    retrieve = awaited(ProductFeatures.retrieve)
+    list = listed(ProductFeatures.list)
+
+
+class AsyncActiveEntitlements(AsyncGroup[ActiveEntitlements]):
+    """`metering.ActiveEntitlements`, awaited."""
+
+    retrieve = awaited(ActiveEntitlements.retrieve)
+    list = listed(ActiveEntitlements.list)
+
+
+class AsyncEntitlements(AsyncGroup[Entitlements]):
+    """`metering.Entitlements`, awaited."""
+
+    check = awaited(Entitlements.check)
+
+    def __init__(self, calls: Calls, sync: Entitlements) -> None:
+        super().__init__(calls, sync)
+        self.features = AsyncFeatures(calls, sync.features)
+        self.product_features = AsyncProductFeatures(calls, sync.product_features)
+        self.active_entitlements = AsyncActiveEntitlements(
+            calls, sync.active_entitlements
+        )
 
 
 class AsyncCreditHolds(AsyncGroup[CreditHolds]):

@@ -21,6 +21,8 @@ from ledger.records.secret_keys import SecretKeys
 from metering.arguments.clock import Clock, microseconds
 from metering.arguments.ids import Ids
 from metering.store.checked_events import CheckedEvents, Doubts, RefusalT
+from metering.store.entitlement_memory import EntitlementMemory
+from metering.store.entitlement_watch import EntitlementWatch
 from metering.store.evaluation import Evaluator
 from metering.store.expiries import ExpiriesSeen
 from metering.store.scheduled_credits import ScheduledCredits
@@ -63,6 +65,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             for ever.
         credit_grants_max: how many unused credit grants a customer can have.
         alerts_max: how many alerts on a meter can apply to a customer.
+        entitle_at_once: whether subscriptions that there are see at once what is
+            attached to their products.
         allow_private_webhooks: whether webhooks may be sent to any address, without TLS.
         webhook_timeout: for connecting to an endpoint, and between parts of its answer.
         sql_timeout: how long a query in SQL may take.
@@ -76,6 +80,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cancel_window: timedelta | None
     credit_grants_max: int
     alerts_max: int
+    entitle_at_once: bool
     allow_private_webhooks: bool
     webhook_timeout: timedelta
     sql_timeout: timedelta
@@ -113,6 +118,10 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     scheduled: ScheduledCredits
     news: threading.Event = msgspec.field(default_factory=threading.Event)
     expiries_seen: ExpiriesSeen = msgspec.field(default_factory=ExpiriesSeen)
+    entitlements: EntitlementMemory = msgspec.field(default_factory=EntitlementMemory)
+    entitlement_watch: EntitlementWatch = msgspec.field(
+        default_factory=EntitlementWatch
+    )
 
     def now(self) -> int:
         """Return the time, microseconds since 1970 UTC."""

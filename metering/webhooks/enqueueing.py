@@ -15,6 +15,7 @@ from ledger.facts.credits.holds import CreditHoldLapsed
 from ledger.facts.subscriptions import SubscriptionEnded, SubscriptionTrialEnded
 from ledger.facts.union import Fact
 from ledger.records.outbox import Outbox, OutgoingEvent
+from metering.entitlements.noticing import record_entitlement_updates
 from metering.store.engine import Engine, everybody
 from metering.store.expiries import NEVER_LOOKED
 from metering.stream.error_reports import make_reports
@@ -37,12 +38,13 @@ def enqueue_all(engine: Engine) -> int:
     """Add every delivery that is due to be made by now; return how many.
 
     Also of what only time brings about: credits that were granted or expired, trials and subscriptions
-    that ended, and reports of what the stream refused.
+    that ended, features that customers got or lost, and reports of what the stream refused.
     """
     engine.record_due()
     record_lapses(engine)
     record_hold_lapses(engine)
     record_subscription_ends(engine)
+    record_entitlement_updates(engine)
     enqueued, reports = enqueue(engine), make_reports(engine)
     # Reports are sent behind what was recorded before them.
     return enqueued + reports + (enqueue(engine) if reports else 0)

@@ -43,6 +43,7 @@ from ledger.facts.customers import (
     CustomerDeleted,
     CustomerUpdated,
 )
+from ledger.facts.entitlements import EntitlementsUpdated
 from ledger.facts.meters import (
     MeterCreated,
     MeterDeactivated,
@@ -163,6 +164,9 @@ RULES: dict[type[Fact], EventRule] = {
     SubscriptionCanceled: EventRule("customer.subscription.deleted"),
     SubscriptionTrialEnded: EventRule(_SUBSCRIPTION, is_change=True),
     SubscriptionEnded: EventRule("customer.subscription.deleted"),
+    EntitlementsUpdated: EventRule(
+        "entitlements.active_entitlement_summary.updated", is_change=True
+    ),
     UsageAlertTriggered: EventRule(_TRIGGERED),
     SpendLimitWarned: EventRule("metering.spend_limit.warned"),
     CreditAlertTriggered: EventRule(_TRIGGERED),

@@ -7,6 +7,7 @@ from ledger.facts.credits.pools import (
 )
 from ledger.facts.credits.schedules import ScheduleFact
 from ledger.facts.customers import CustomerFact
+from ledger.facts.entitlements import EntitlementsUpdated
 from ledger.facts.prices import (
     PriceCreated,
     PriceUpdated,
@@ -16,7 +17,10 @@ from ledger.facts.prices import (
 )
 from ledger.facts.statements import StatementFinalized, StatementVoided
 from ledger.facts.subscriptions import SubscriptionFact, SubscriptionTrialEnded
+from metering.customers.resources import Customer
 from metering.customers.shown import customer_resource
+from metering.entitlements.resources import ActiveEntitlementSummary
+from metering.entitlements.shown import summary_resource
 from metering.pools.resources import CreditPool, CreditPoolMember
 from metering.pools.shown import member_resource, pool_resource
 from metering.prices.shown import price_resource, product_resource
@@ -26,6 +30,7 @@ from metering.statements.shown import statement_resource
 from metering.subscriptions.resources import Subscription
 from metering.subscriptions.shown import subscription_resource
 from metering.webhooks.resources import EventObject
+from projections.entitlements.queries import EntitlementQueries
 from projections.schema import RecordedFact
 from projections.webhooks.past import Past
 from projections.webhooks.past_pools import member_at, pool_at
@@ -39,7 +44,7 @@ def object_sold(
     Args:
         past: resources as they were.
         recorded: a fact about products, prices, customers, statements, subscriptions,
-            credit schedules or credit pools.
+            entitlements, credit schedules or credit pools.
         at: its own position, or the one before.
         livemode: what the resource says of itself.
     """
@@ -55,11 +60,22 @@ def object_sold(
             return statement_resource(statement, livemode=livemode)
         case _ if isinstance(fact, ScheduleFact | PoolFact):
             return _of_credits(past, recorded, at, livemode=livemode)
-        case _ if isinstance(fact, CustomerFact):
-            customer = past.customer(fact.customer_id, at)
-            return customer_resource(customer, livemode=livemode)
+        case _ if isinstance(fact, CustomerFact | EntitlementsUpdated):
+            return _of_customers(past, recorded, at, livemode=livemode)
         case _:
             return _subscription(past, recorded, at, livemode=livemode)
+
+
+def _of_customers(
+    past: Past, recorded: RecordedFact, at: int, *, livemode: bool
+) -> Customer | ActiveEntitlementSummary:
+    position, _, fact = recorded
+    if isinstance(fact, EntitlementsUpdated):
+        seen = EntitlementQueries(past.connection)
+        had = fact.features if at == position else fact.former
+        return summary_resource(seen, fact.customer, had, livemode=livemode)
+    assert isinstance(fact, CustomerFact), "of the facts that are left"
+    return customer_resource(past.customer(fact.customer_id, at), livemode=livemode)
 
 
 def _of_credits(

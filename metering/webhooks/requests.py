@@ -41,6 +41,7 @@ EventType = Literal[
     "customer.subscription.resumed",
     "customer.subscription.updated",
     "customer.updated",
+    "entitlements.active_entitlement_summary.updated",
     "metering.credit_hold.created",
     "metering.credit_hold.expired",
     "metering.credit_hold.released",

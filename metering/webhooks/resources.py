@@ -13,6 +13,7 @@ from metering.arguments.clock import at_microseconds, at_or_none
 from metering.bodies import ResourceObject
 from metering.credits.resources import CreditBalanceTransaction, CreditGrant
 from metering.customers.resources import Customer
+from metering.entitlements.resources import ActiveEntitlementSummary
 from metering.holds.resources import CreditHold
 from metering.limits.resources import SpendLimitWarning
 from metering.meters.resources import Meter
@@ -28,7 +29,8 @@ API_VERSION = "2026-10-28.endive"
 
 
 EventObject = (
-    AlertTriggered
+    ActiveEntitlementSummary
+    | AlertTriggered
     | CreditBalanceTransaction
     | CreditGrant
     | CreditHold

@@ -40,6 +40,7 @@ from metering.arguments.clock import at_microseconds
 from metering.bodies import ResourceObject
 from metering.credits.grants import grant_resource
 from metering.credits.transactions import transaction_resource
+from metering.entitlements.resources import SummaryEntitlements
 from metering.holds.resources import CreditHold
 from metering.holds.shown import hold_resource
 from metering.limits.shown import warning_resource
@@ -266,8 +267,13 @@ def _changed(before: ResourceObject, after: ResourceObject) -> dict[str, object]
     Those that Stripe's resource does not have are left out, as in the resource itself.
     """
     return {
-        name: getattr(before, name)
+        name: _former(getattr(before, name))
         for name in before.__struct_fields__
         if getattr(before, name) != getattr(after, name)
         and name not in before.beyond_stripe
     }
+
+
+def _former(value: object) -> object:
+    """Return what an attribute was; of a list only what was in it."""
+    return {"data": value.data} if isinstance(value, SummaryEntitlements) else value

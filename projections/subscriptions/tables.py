@@ -75,7 +75,9 @@ subscription = Table(
     Column("ends_at", BigInteger, nullable=True),
     Column("is_paused", Integer, nullable=False),
     Column("due_at", BigInteger, nullable=True),
+    Column("changed", BigInteger, nullable=False),
     Index("subscription_due", "due_at"),
+    Index("subscription_changed", "changed"),
     Index("subscription_customer", "customer", "position"),
 )
 
@@ -127,7 +129,7 @@ def fold_subscriptions(connection: Connection, facts: Sequence[RecordedFact]) ->
         elif isinstance(fact, SubscriptionChange):
             _insert(connection, made)
             made = []
-            _change(connection, fact, recorded_at)
+            _change(connection, fact, position, recorded_at)
     _insert(connection, made)
 
 
@@ -138,18 +140,20 @@ SUBSCRIPTION_FOLD = TableFold(
 
 def _insert(connection: Connection, made: Sequence[SubscriptionDefinition]) -> None:
     """Insert new subscriptions together: a rebuild has a hundred thousand in a row."""
-    rows = [SUBSCRIPTIONS.row(each, **_listed_by(each)) for each in made]
+    rows = [SUBSCRIPTIONS.row(each, **_listed_by(each, each.position)) for each in made]
     insert_rows(connection, subscription, rows)
     items = [row for each in made for row in _item_rows(each)]
     insert_rows(connection, subscription_item, items)
 
 
-def _change(connection: Connection, fact: SubscriptionChange, recorded_at: int) -> None:
+def _change(
+    connection: Connection, fact: SubscriptionChange, position: int, recorded_at: int
+) -> None:
     subscription_id = fact.subscription_id
     place = subscription.c.subscription_id, subscription_id
     known = read_subscription(row_of(connection, *place))
     changed = subscription_changed(known, fact, recorded_at)
-    values = SUBSCRIPTIONS.named(changed) | _listed_by(changed)
+    values = SUBSCRIPTIONS.named(changed) | _listed_by(changed, position)
     change_row(connection, *place, values)
     if changed.items != known.items:
         of_it = subscription_item.c.subscription_id == subscription_id
@@ -157,14 +161,15 @@ def _change(connection: Connection, fact: SubscriptionChange, recorded_at: int) 
         insert_rows(connection, subscription_item, _item_rows(changed))
 
 
-def _listed_by(definition: SubscriptionDefinition) -> dict[str, Any]:
-    """Return what lists are read by."""
+def _listed_by(definition: SubscriptionDefinition, changed: int) -> dict[str, Any]:
+    """Return what lists are read by, after the last fact about it so far."""
     is_paused = definition.phases[-1].kind is PhaseKind.PAUSED
     due = filter(None, (definition.trial_end_due, definition.end_due))
     return {
         "ends_at": definition.ends_at,
         "is_paused": int(is_paused),
         "due_at": min(due, default=None),
+        "changed": changed,
     }
 
 

@@ -47,6 +47,7 @@ from ledger.facts.customers import (
     CustomerDeleted,
     CustomerUpdated,
 )
+from ledger.facts.entitlements import EntitlementsUpdated
 from ledger.facts.meters import (
     MeterCreated,
     MeterDeactivated,
@@ -88,6 +89,7 @@ from projections.credits.tables import (
     credit_grant,
 )
 from projections.customers.tables import customer
+from projections.entitlements.tables import UPDATES, entitlement_update
 from projections.meters.tables import meter
 from projections.pools.tables import credit_pool, credit_pool_member
 from projections.prices.tables import price, product
@@ -295,6 +297,7 @@ _SOURCES: dict[type[Fact], _FactSource] = {
     CreditPoolMemberAdded: _of_commits(
         CreditPoolMemberAdded, credit_pool_member.c.position
     ),
+    EntitlementsUpdated: _of_rows(entitlement_update, UPDATES.read),
     UsageAlertTriggered: _of_rows(alert_trigger, USAGE_TRIGGERS.read, IS_NO_WARNING),
     SpendLimitWarned: _of_rows(alert_trigger, LIMIT_WARNINGS.read, IS_WARNING),
     CreditAlertTriggered: _of_rows(credit_alert_trigger, CREDIT_TRIGGERS.read),

@@ -9,6 +9,7 @@ import inspect
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from types import FunctionType
 
 import typer
@@ -31,10 +32,25 @@ _PLUMBING = ("internals.", "now")
 _NO_COMMAND = {"demo"}
 
 
+def library_groups(m: metering.Metering) -> dict[str, object]:
+    """Return the groups of a connection, such as ``entitlements.features``, in order."""
+    return dict(_groups_within(m, CallGroups, ""))
+
+
+def _groups_within(
+    owner: object, kind: type, path: str
+) -> Iterator[tuple[str, object]]:
+    for name, member in vars(kind).items():
+        if isinstance(member, cached_property) and name[0] != "_":
+            group = getattr(owner, name)
+            yield f"{path}{name}", group
+            yield from _groups_within(group, type(group), f"{path}{name}.")
+
+
 def library_methods() -> list[str]:
     """Return the methods that callers use, such as ``meters.create``, in their order."""
     with metering.connect(":memory:") as m:
-        groups = {name: getattr(m, name) for name in vars(CallGroups) if name[0] != "_"}
+        groups = library_groups(m)
     methods = [
         f"{name}.{method}"
         for name, group in groups.items()
@@ -176,9 +192,9 @@ def _named_in(function: FunctionType) -> tuple[set[str], list[object]]:
 
 
 def _method(node: ast.Attribute) -> Iterator[str]:
-    """Yield the method that ``m.resource.method`` or ``m.method`` names."""
+    """Yield the method that ``m.group.resource.method`` and the like name."""
     path = ast.unparse(node).split(".")
     at = max((index for index, part in enumerate(path) if part == "m"), default=None)
-    if at is not None and len(path) - at in (2, 3):
+    if at is not None and len(path) - at in (2, 3, 4):
         method = ".".join(path[at + 1 :])
         yield _SAME.get(method, method)

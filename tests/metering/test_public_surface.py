@@ -11,7 +11,7 @@ import metering
 
 # A promise is written twice, so that a name cannot disappear by mistake.
 PROMISED = """
-    AddressParams Alert AlertFilter AlertFilterParams AlertTriggered Alerts ApiKey
+    ActiveEntitlement ActiveEntitlementSummary ActiveEntitlements AddressParams Alert AlertFilter AlertFilterParams AlertTriggered Alerts ApiKey
     ApiKeys ApplicabilityConfig ApplicabilityConfigParams AutomaticTax
     BalanceExplanation BillingModeParams Cancel CancelParams CancellationDetails
     CancellationDetailsParams Check CheckRemaining Checkpoint Clock ClockSkewError Columns
@@ -26,8 +26,8 @@ PROMISED = """
     CurrencyOption CurrencyOptionParams Customer CustomerAddress
     CustomerInvoiceSettings CustomerMapping CustomerMappingParams CustomerShipping
     Customers DefaultAggregation DefaultAggregationParams DefaultPriceDataParams
-    DefaultRecurringParams DeletedCustomer DeliveryReceipt ErrorReport ErrorReports
-    ErrorType Event EventData Events EventsUnrecordedError Explanation ExplanationPart FixedClock
+    DefaultRecurringParams DeletedCustomer DeliveryReceipt EntitlementCheck Entitlements ErrorReport ErrorReports
+    ErrorType Event EventData Events EventsUnrecordedError Explanation ExplanationPart Feature Features FixedClock
     FlexibleBilling HoldAllocation IdentifierConflictError IngestProgress IngestReceipt
     InvalidRequestError InvoiceConflictError InvoiceIssuer InvoiceLineItem
     InvoiceLineParams ItemPriceSince LineDrift ListObject LogDamagedError
@@ -36,7 +36,7 @@ PROMISED = """
     MeterEventInvalidError MeterEventSession MeterEventSessions MeterEventSummary
     MeterEvents Metering MeteringError Meters Monetary MonetaryParams NoMeterError
     PaymentSettings PercentOf PercentOfParams Plan Price Prices Product
-    ProductDataParams Products QueryError ReaggregationError Recorder
+    ProductDataParams ProductFeature ProductFeatures Products QueryError ReaggregationError Recorder
     RecorderClosedError RecorderFullError Recurring RecurringListParams
     RecurringParams ReinstatementReceipt ResourceMissingError ResourceObject
     ResumedAnchorParams RolloverParams RunsDirectoryError ScheduleRollover ScopePrice SecretError
@@ -50,7 +50,7 @@ PROMISED = """
     StoreUnavailableError StoreVersionError Subscription SubscriptionBillingMode
     SubscriptionInvoiceSettings SubscriptionItem SubscriptionItemChangeParams
     SubscriptionItemParams SubscriptionItems SubscriptionItemsOf Subscriptions
-    SummaryTooLargeError SystemClock Tier TierParams Time TimeRepair
+    SummaryEntitlements SummaryTooLargeError SystemClock Tier TierParams Time TimeRepair
     TimestampOutOfRangeError TransformQuantity TransformQuantityParams
     TrialEndBehavior TrialSettings UnrecordedEvent UnsafeDurabilityError
     UsageRecord UsageRecordPeriod UsageRecordSummary UsageThreshold UsageThresholdParams ValueMissingError ValueSettings
@@ -62,7 +62,7 @@ NAMES = PROMISED.split()
 
 PARAMETERS = {
     "connect": "target create segments cache schema seal_events clock livemode"
-    " identifier_retention cancel_window credit_grants_max alerts_max"
+    " identifier_retention cancel_window credit_grants_max alerts_max entitle_at_once"
     " allow_private_webhooks webhook_timeout sql_timeout sql_memory lock_timeout"
     " statement_timeout pool_size"
     " clock_skew_max",
@@ -163,6 +163,20 @@ PARAMETERS = {
     "credit_balance_transactions.list": "customer credit_grant limit starting_after"
     " ending_before",
     "credit_balance_transactions.retrieve": "transaction_id",
+    "entitlements.check": "customer feature",
+    "entitlements.features.create": "lookup_key name metadata",
+    "entitlements.features.update": "feature_id active name metadata",
+    "entitlements.features.retrieve": "feature_id",
+    "entitlements.features.list": "archived lookup_key limit starting_after"
+    " ending_before",
+    "entitlements.product_features.create": "product_id entitlement_feature",
+    "entitlements.product_features.delete": "product_id product_feature_id",
+    "entitlements.product_features.retrieve": "product_id product_feature_id",
+    "entitlements.product_features.list": "product_id limit starting_after"
+    " ending_before",
+    "entitlements.active_entitlements.retrieve": "entitlement_id",
+    "entitlements.active_entitlements.list": "customer limit starting_after"
+    " ending_before",
     "spend_limits.create": "customer amount window warn_at prices subscription timezone id metadata",
     "spend_limits.update": "limit_id amount warn_at metadata",
     "spend_limits.cancel": "limit_id",
@@ -199,6 +213,7 @@ _RESOURCES = (
     "webhook",
     "events",
     "api_keys",
+    "entitlements",
     "error_",
 )
 

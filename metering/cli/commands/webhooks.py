@@ -254,6 +254,8 @@ def _about(event: metering.Event) -> str:
             )
         case metering.Meter() as meter:
             return meter.event_name
+        case metering.ActiveEntitlementSummary() as summary:
+            return summary.customer
         case metering.CreditPoolMember() as member:
             return f"{member.pool}: {member.customer}"
         case other:

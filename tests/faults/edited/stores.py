@@ -98,6 +98,7 @@ def _configure(store: metering.Metering, receiver: Receiver) -> None:
     store.products.update(
         price.product, description="Of a model", default_price=price.id
     )
+    _entitle(store, price.product)
     _subscribe(store, price)
     packed = {"divide_by": 60, "round": "up"}
     create_price(
@@ -119,6 +120,18 @@ def _configure(store: metering.Metering, receiver: Receiver) -> None:
             200,
             b"{}",
         )
+
+
+def _entitle(store: metering.Metering, product: str) -> None:
+    """Attach features to a product, before there are subscriptions to it."""
+    features, hung = store.entitlements.features, store.entitlements.product_features
+    made = [
+        features.create(lookup_key=key, name=key, metadata={"a": "1"}).id
+        for key in ("sso", "audit", "seats")
+    ]
+    attached = [hung.create(product, entitlement_feature=each).id for each in made]
+    hung.delete(product, attached[-1])
+    features.update(made[-1], active=False)
 
 
 def _subscribe(store: metering.Metering, price: metering.Price) -> None:
@@ -253,6 +266,12 @@ ANSWERS: dict[str, Command] = {
     "meter events": lambda store: list(store.meter_events.list()),
     "alerts": lambda store: list(store.alerts.list()),
     "triggered": lambda store: list(store.alerts.triggered()),
+    "features": lambda store: list(store.entitlements.features.list()),
+    "entitlements": lambda store: [
+        each
+        for customer in ("cus_1", "cus_2")
+        for each in store.entitlements.active_entitlements.list(customer)
+    ],
     "limits": lambda store: list(store.spend_limits.list()),
     "products": lambda store: list(store.products.list()),
     "prices": lambda store: list(store.prices.list()),

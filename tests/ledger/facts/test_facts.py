@@ -80,6 +80,7 @@ from ledger.facts.webhooks import (
     WebhookEndpointUpdated,
 )
 from ledger.usage.quantities import parse_quantity
+from tests.ledger.facts.written_entitlements import WRITTEN_ENTITLEMENTS
 from tests.ledger.facts.written_holds import WRITTEN_HOLDS
 from tests.ledger.facts.written_limits import WRITTEN_LIMITS
 from tests.ledger.facts.written_pools import WRITTEN_POOLS
@@ -473,6 +474,7 @@ WRITTEN: list[tuple[Fact, str]] = [
     ),
     *WRITTEN_SUBSCRIPTIONS,
     *WRITTEN_HOLDS,
+    *WRITTEN_ENTITLEMENTS,
     *WRITTEN_LIMITS,
     *WRITTEN_SCHEDULES,
     *WRITTEN_POOLS,

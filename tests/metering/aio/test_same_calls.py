@@ -4,12 +4,13 @@ import inspect
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 
 import pytest
 
 import metering
 from metering.aio import AsyncMetering
-from metering.groups import CallGroups
+from tests.documentation.doors import library_groups
 
 # Blocking by nature, or no call of the library.
 _OTHERWISE = {"internals"}
@@ -18,10 +19,8 @@ _WITH = {"Metering.worker", "Metering.close"}
 
 
 def _groups(m: metering.Metering) -> dict[str, type]:
-    groups = {
-        name: type(getattr(m, name)) for name in vars(CallGroups) if name[0] != "_"
-    }
-    return {name: kind for name, kind in groups.items() if name not in _OTHERWISE}
+    groups = library_groups(m)
+    return {name: type(each) for name, each in groups.items() if name not in _OTHERWISE}
 
 
 def _methods(kind: type) -> Iterator[tuple[str, Callable[..., object]]]:
@@ -52,7 +51,7 @@ def awaited() -> Iterator[AsyncMetering]:
 def test_a_method_of_a_group_is_there_with_its_parameters(
     awaited: AsyncMetering, group: str, method: str, function: Callable[..., object]
 ) -> None:
-    theirs = getattr(getattr(awaited, group), method)
+    theirs = getattr(attrgetter(group)(awaited), method)
 
     wanted = [*inspect.signature(function).parameters.values()][1:]
     assert [*inspect.signature(theirs).parameters.values()] == wanted
@@ -82,7 +81,7 @@ def test_a_method_of_the_connection_is_there_with_its_parameters(
 def test_an_awaited_group_has_no_method_of_its_own(awaited: AsyncMetering) -> None:
     for group, kind in _GROUPS.items():
         theirs = {
-            name for name in vars(type(getattr(awaited, group))) if name[0] != "_"
+            name for name in vars(type(attrgetter(group)(awaited))) if name[0] != "_"
         }
 
         assert theirs == {name for name, _ in _methods(kind)}

@@ -54,6 +54,12 @@ def usual_arguments(
     of_records: Given = {"item_id": recorded.items.data[0].id}
     stated: Given = {"prices": [made.id], **span}
     m.statements.finalize(id="st_1", **stated)
+    features = m.entitlements.features
+    feature = features.create(lookup_key="sso", name="SSO").id
+    other = features.create(lookup_key="audit", name="Audit").id
+    hung = m.entitlements.product_features.create(
+        made.product, entitlement_feature=feature
+    )
     grant_id = grant(m, 1_000).id
     held: Given = {"id": "job_1", "customer": "cus_1", "amount": money(1)}
     m.credit_holds.create(**held)
@@ -101,6 +107,13 @@ def usual_arguments(
         "credits.reinstate": {"invoice": "in_1"},
         "credits.reinstate_many": {"source": ["in_1"]},
         "credit_balance_transactions.list": {"customer": "cus_1"},
+        "entitlements.check": {"customer": "cus_1", "feature": "sso"},
+        "entitlements.features.create": {
+            "lookup_key": "seats",
+            "name": "Seats",
+            "metadata": {"a": "b"},
+        },
+        "entitlements.product_features.create": {"entitlement_feature": other},
         "explain": {"meter": meter.id, **span},
         "error_reports.list": {"created": {"gte": 0}},
         "events.list": {"created": {"gte": 0}},
@@ -164,6 +177,7 @@ def usual_arguments(
         "alert_id": m.alerts.create(**alert).id,
         "customer_id": m.customers.create(name="a").id,
         "endpoint_id": m.webhook_endpoints.create(**endpoint).id,
+        "feature_id": feature,
         "grant_id": grant_id,
         "hold_id": "job_1",
         "item_id": paid.items.data[0].id,
@@ -172,6 +186,7 @@ def usual_arguments(
         "meter_id": meter.id,
         "pool_id": "team",
         "price_id": made.id,
+        "product_feature_id": hung.id,
         "product_id": made.product,
         "schedule_id": "plan",
         "statement_id": "st_1",

@@ -155,7 +155,9 @@ def test_every_type_has_the_resource_as_it_was(lived: metering.Metering) -> None
     assert [each.type for each in told] == [f"billing.{kind}" for kind, _ in TOLD]
     of_prices = {kind for kind, _ in OF_PRICES}
     elsewhere = of_prices | {
-        each for each in EVENT_TYPES if each.startswith(("customer.", "metering."))
+        each
+        for each in EVENT_TYPES
+        if each.startswith(("customer.", "entitlements.", "metering."))
     }
     assert {each.type for each in told} == set(EVENT_TYPES) - elsewhere
     assert [each.data.previous_attributes for each in told] == [

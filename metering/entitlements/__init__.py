@@ -1,0 +1,1 @@
+"""Entitlements: which features products have, and which customers have them."""

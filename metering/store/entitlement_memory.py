@@ -1,0 +1,73 @@
+"""Who is entitled to what, as this process read it: kept as long as it is true.
+
+It saves reading again and decides nothing. What is kept follows from facts, so it holds
+at any instant until one is recorded that matters to it.
+"""
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ledger.commits import read_head
+
+if TYPE_CHECKING:
+    from projections.entitlements.queries import EntitlementQueries, NewestFacts
+    from projections.kernels.entitlements import (
+        EntitlementTimeline,
+        FeatureDefinition,
+    )
+
+_NO_POSITION = -1
+_CUSTOMERS_MAX = 100_000
+
+
+class EntitlementMemory:
+    """What of entitlements was read. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._position = _NO_POSITION
+        self._newest: NewestFacts | None = None
+        # By an id or a lookup key, which several may have that are archived.
+        self._named: dict[str, Sequence[FeatureDefinition]] = {}
+        self._timelines: dict[str, EntitlementTimeline] = {}
+
+    def known(
+        self, facts_position: int, customer: str, feature: str
+    ) -> "tuple[Sequence[FeatureDefinition], EntitlementTimeline] | None":
+        """Return what is known as of the last fact; None where it is to be read."""
+        with self._lock:
+            if self._position != facts_position:
+                return None
+            named, timeline = self._named.get(feature), self._timelines.get(customer)
+        return None if named is None or timeline is None else (named, timeline)
+
+    def keep(
+        self,
+        seen: "EntitlementQueries",
+        named: "tuple[str, Sequence[FeatureDefinition]]",
+        timeline: "tuple[str, EntitlementTimeline]",
+    ) -> None:
+        """Keep what was read, and forget what facts have changed since."""
+        position = read_head(seen.connection).facts_position
+        with self._lock:
+            if position < self._position:
+                return
+            if position > self._position:
+                self._follow(seen, position)
+            if len(self._timelines) >= _CUSTOMERS_MAX:
+                self._timelines.clear()
+            if len(self._named) >= _CUSTOMERS_MAX:
+                self._named.clear()
+            self._named[named[0]] = named[1]
+            self._timelines[timeline[0]] = timeline[1]
+
+    def _follow(self, seen: "EntitlementQueries", position: int) -> None:
+        newest, known = seen.newest(), self._newest
+        if known is None or newest.feature != known.feature:
+            # An id never changes what it means, but a lookup key may be another's too.
+            self._named.clear()
+        if known is not None and newest[1:] != known[1:]:
+            for customer in seen.affected_after(self._position):
+                self._timelines.pop(customer, None)
+        self._position, self._newest = position, newest

@@ -1,0 +1,1 @@
+"""Features, and what customers were told that they have, as of the last fact of the log."""

@@ -1,0 +1,243 @@
+"""Queries of features and entitlements, as one database transaction sees them."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, func, select, union
+
+from ledger.commits import read_head
+from ledger.database.bulk import is_among
+from ledger.database.rows import RowsByKey
+from ledger.entries import recording_instant
+from ledger.facts.entitlements import EntitlementsUpdated
+from projections.entitlements.tables import (
+    ATTACHMENTS,
+    FEATURES,
+    IS_ATTACHED,
+    UPDATES,
+    entitlement_update,
+    feature,
+    product_feature,
+)
+from projections.kernels.entitlements import (
+    Attachment,
+    EntitlementTimeline,
+    FeatureDefinition,
+    entitlement_timeline,
+)
+from projections.kernels.subscriptions.definitions import SubscriptionDefinition
+from projections.prices.tables import price
+from projections.rows import Page
+from projections.subscriptions.queries import SubscriptionQueries
+from projections.subscriptions.tables import subscription, subscription_item
+
+_FEATURES = select(feature)
+_FEATURE = _FEATURES.where(feature.c.feature_id == bindparam("feature_id"))
+_WITH_LOOKUP_KEY = _FEATURES.where(
+    feature.c.lookup_key == bindparam("lookup_key")
+).order_by(feature.c.position)
+_ATTACHMENTS = select(product_feature)
+_ATTACHMENT = _ATTACHMENTS.where(
+    product_feature.c.product_feature_id == bindparam("product_feature_id")
+)
+_ATTACHED = _ATTACHMENTS.where(
+    IS_ATTACHED,
+    product_feature.c.product_id == bindparam("product_id"),
+    product_feature.c.feature_id == bindparam("feature_id"),
+)
+_FEW_ATTACHMENTS = _ATTACHMENTS.where(
+    product_feature.c.product_id.in_(bindparam("ids", expanding=True))
+).order_by(product_feature.c.product_id, product_feature.c.position)
+_FEW_PRODUCTS = select(price.c.price_id, price.c.product_id).where(
+    price.c.price_id.in_(bindparam("ids", expanding=True))
+)
+_LAST_UPDATE = (
+    select(entitlement_update)
+    .where(entitlement_update.c.customer == bindparam("customer"))
+    .order_by(entitlement_update.c.position.desc())
+    .limit(1)
+)
+_CUSTOMER_AT = select(subscription.c.customer).where(
+    subscription.c.position == bindparam("position")
+)
+_FIRST = select(func.min(subscription.c.position)).where(
+    subscription.c.customer == bindparam("customer")
+)
+_FEATURE_AT = _FEATURES.where(feature.c.position == bindparam("position"))
+# Of subscriptions that changed, and of those with a product whose features did.
+_AFFECTED_AFTER = union(
+    select(subscription.c.customer).where(subscription.c.changed > bindparam("after")),
+    select(subscription.c.customer)
+    .join(
+        subscription_item,
+        subscription_item.c.subscription_id == subscription.c.subscription_id,
+    )
+    .join(price, price.c.price_id == subscription_item.c.price_id)
+    .join(product_feature, product_feature.c.product_id == price.c.product_id)
+    .where(product_feature.c.changed > bindparam("after")),
+).order_by("customer")
+# Of all who have such a product, or were told of something.
+_CONCERNED = union(
+    select(subscription.c.customer)
+    .join(
+        subscription_item,
+        subscription_item.c.subscription_id == subscription.c.subscription_id,
+    )
+    .join(price, price.c.price_id == subscription_item.c.price_id)
+    .join(product_feature, product_feature.c.product_id == price.c.product_id),
+    select(entitlement_update.c.customer),
+).order_by("customer")
+_NEWEST = select(
+    select(func.max(feature.c.position)).scalar_subquery(),
+    select(func.max(product_feature.c.changed)).scalar_subquery(),
+    select(func.max(subscription.c.changed)).scalar_subquery(),
+)
+
+
+class NewestFacts(NamedTuple):
+    """The positions of the last facts that matter; None where there are none.
+
+    Attributes:
+        feature: created a feature.
+        attachment: about a feature on a product.
+        subscription: about a subscription.
+    """
+
+    feature: int | None
+    attachment: int | None
+    subscription: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureFilter:
+    """Which features are listed; None is no condition."""
+
+    lookup_key: str | None = None
+    active: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerEntitlements:
+    """What a customer is entitled to.
+
+    Attributes:
+        first_position: of its first subscription; None where it has none.
+        timeline: all that it was, is and will be entitled to.
+    """
+
+    first_position: int | None
+    timeline: EntitlementTimeline
+
+
+class EntitlementQueries:
+    """Queries of features and entitlements in one database transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def present(self, now: int) -> int:
+        """Return the present instant: `now`, but never before the last recording."""
+        return recording_instant(read_head(self.connection), now)
+
+    def feature(self, feature_id: str) -> FeatureDefinition | None:
+        """Return a feature by its id, active or not."""
+        row = self.connection.execute(_FEATURE, {"feature_id": feature_id}).first()
+        return None if row is None else FEATURES.read(row)
+
+    def feature_at(self, position: int) -> FeatureDefinition | None:
+        """Return the feature that the fact at a position created."""
+        row = self.connection.execute(_FEATURE_AT, {"position": position}).first()
+        return None if row is None else FEATURES.read(row)
+
+    def with_lookup_key(self, lookup_key: str) -> list[FeatureDefinition]:
+        """Return the features with a lookup key, oldest first; one at most is active."""
+        rows = self.connection.execute(_WITH_LOOKUP_KEY, {"lookup_key": lookup_key})
+        return [*map(FEATURES.read, rows)]
+
+    def features_used(self, ids: Collection[str]) -> RowsByKey[str, FeatureDefinition]:
+        """Return features that others name, by id; to look up a missing one is damage."""
+        wanted = _FEATURES.where(
+            is_among(self.connection, feature.c.feature_id, sorted(ids))
+        )
+        found = map(FEATURES.read, self.connection.execute(wanted))
+        return RowsByKey(feature, [(each.feature_id, each) for each in found])
+
+    def features(self, wanted: FeatureFilter, page: Page) -> list[FeatureDefinition]:
+        """Return a page of features, newest first."""
+        statement = _FEATURES
+        if wanted.lookup_key is not None:
+            statement = statement.where(feature.c.lookup_key == wanted.lookup_key)
+        if wanted.active is not None:
+            statement = statement.where(feature.c.active == int(wanted.active))
+        rows = page.read(self.connection, feature, statement)
+        return [*map(FEATURES.read, rows)]
+
+    def attachment(self, product_feature_id: str) -> Attachment | None:
+        """Return a feature on a product by its id, detached or not."""
+        given = {"product_feature_id": product_feature_id}
+        row = self.connection.execute(_ATTACHMENT, given).first()
+        return None if row is None else ATTACHMENTS.read(row)
+
+    def attached(self, product_id: str, feature_id: str) -> Attachment | None:
+        """Return a feature as it hangs on a product now."""
+        given = {"product_id": product_id, "feature_id": feature_id}
+        row = self.connection.execute(_ATTACHED, given).first()
+        return None if row is None else ATTACHMENTS.read(row)
+
+    def attachments(self, product_id: str, page: Page) -> list[Attachment]:
+        """Return a page of the features that hang on a product, newest first."""
+        wanted = _ATTACHMENTS.where(
+            IS_ATTACHED, product_feature.c.product_id == product_id
+        )
+        rows = page.read(self.connection, product_feature, wanted)
+        return [*map(ATTACHMENTS.read, rows)]
+
+    def newest(self) -> NewestFacts:
+        """Return where the last facts are on which entitlements depend."""
+        return NewestFacts(*self.connection.execute(_NEWEST).one())
+
+    def of_customer(self, customer: str) -> CustomerEntitlements:
+        """Return what a customer was, is and will be entitled to."""
+        found = SubscriptionQueries(self.connection).of_customer(customer)
+        return CustomerEntitlements(
+            first_position=found[0].position if found else None,
+            timeline=self._timeline(found),
+        )
+
+    def last_update(self, customer: str) -> EntitlementsUpdated | None:
+        """Return the last change of a customer's features that was noticed."""
+        row = self.connection.execute(_LAST_UPDATE, {"customer": customer}).first()
+        return None if row is None else UPDATES.read(row)
+
+    def first_position(self, customer: str) -> int | None:
+        """Return the position of a customer's first subscription."""
+        found: int | None = self.connection.execute(
+            _FIRST, {"customer": customer}
+        ).scalar()
+        return found
+
+    def customer_at(self, position: int) -> str | None:
+        """Return whose subscription the fact at a position created."""
+        given = {"position": position}
+        found: str | None = self.connection.execute(_CUSTOMER_AT, given).scalar()
+        return found
+
+    def affected_after(self, position: int) -> Sequence[str]:
+        """Return the customers whose entitlements facts behind a position may change."""
+        given = {"after": position}
+        return self.connection.execute(_AFFECTED_AFTER, given).scalars().all()
+
+    def concerned(self) -> Sequence[str]:
+        """Return the customers who are entitled to something, or may come to be or were."""
+        return self.connection.execute(_CONCERNED).scalars().all()
+
+    def _timeline(self, found: Sequence[SubscriptionDefinition]) -> EntitlementTimeline:
+        price_ids = {
+            at.price_id for each in found for item in each.items for at in item.prices
+        }
+        rows = self.connection.execute(_FEW_PRODUCTS, {"ids": sorted(price_ids)})
+        products: RowsByKey[str, str] = RowsByKey(price, map(tuple, rows))
+        ids = sorted(set(products.values()))
+        hung = self.connection.execute(_FEW_ATTACHMENTS, {"ids": ids})
+        return entitlement_timeline(found, products, [*map(ATTACHMENTS.read, hung)])

@@ -1,0 +1,1 @@
+"""Entitlements: features, and which customers have them."""

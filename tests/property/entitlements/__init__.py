@@ -1,0 +1,1 @@
+"""Entitlements, compared with an oracle that shares no code."""
