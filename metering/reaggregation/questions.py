@@ -89,6 +89,8 @@ def question_asked(
         filters=filters,
         up_to=recorded.position,
         skips_too_large=checked_value(bool, request.skip_too_large, "skip_too_large"),
+        # What has no meter is no event.
+        has_every_name=len(meters) == len(recorded.definitions),
     )
     return question, recorded
 

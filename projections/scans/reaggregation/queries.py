@@ -203,7 +203,10 @@ class _Shape:
         """Write the events that count, or that decide which one does."""
         question, measure = self.question, self.measure
         start, end = bounds_of(question, measure)
-        conditions = [self._is_named]
+        # To compare each event's name takes a twentieth of the time.
+        is_of_all = len(self.event_names) == len(question.measures)
+        is_any = is_of_all and not source.has_other_names
+        conditions = [] if is_any else [self._is_named]
         if source.earliest < start or source.latest >= end:
             bounds = f"make_timestamptz({start})", f"make_timestamptz({end})"
             conditions += between("timestamp", *bounds)

@@ -107,6 +107,7 @@ class Question:
         up_to: position after which events do not count.
         skips_too_large: whether a sum of more digits than the stored type is null; it
             is an error otherwise.
+        has_every_name: whether the measures are of every event name up to the position.
     """
 
     measures: tuple[Measure, ...]
@@ -119,6 +120,7 @@ class Question:
     filters: Mapping[str, frozenset[str]] = field(default_factory=dict)
     up_to: int
     skips_too_large: bool = False
+    has_every_name: bool = False
 
     def in_order(self) -> list[Measure]:
         """Return the measures in the order of an answer."""

@@ -58,6 +58,7 @@ class EventSource:
         earliest: none is before; microseconds since 1970 UTC.
         latest: none is after.
         has_nulls: whether a value may be null.
+        has_other_names: whether an event may be of no measure.
     """
 
     query: str
@@ -67,6 +68,7 @@ class EventSource:
     earliest: int
     latest: int
     has_nulls: bool = True
+    has_other_names: bool = True
 
     def check(self, question: Question, threads: int) -> None:
         """Check what is read of the files.
@@ -131,6 +133,7 @@ def source_of(
         latest=max((latest for _, latest in times), default=0),
         has_nulls=any(each.has_nulls() for each in (*few, *many))
         or any("value" in columns and each["value"].null_count for each in given),
+        has_other_names=not question.has_every_name,
     )
 
 
