@@ -6,7 +6,6 @@ one that imports SQLAlchemy, Arrow and NumPy and does nothing. The first round c
 what is imported, and is not timed; the best round counts.
 """
 
-import os
 import resource
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 import metering
 from bench.measures import CLOCK, Parameter, Race, Size, digest, record
+from bench.processes.running import compiling_once
 from bench.report.everyday import START_COMMAND, START_EVENT, START_IMPORT
 from bench.report.targets import IMPORTS, PROJECT
 
@@ -41,15 +41,13 @@ class Ended:
 
 
 def _run(arguments: tuple[str, ...]) -> Ended:
-    environment = {**os.environ}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     ended = subprocess.run(  # noqa: S603 (the commands are our own)
         [sys.executable, *arguments],
         capture_output=True,
         check=True,
         cwd=Path(__file__).parents[2],
-        env=environment,
+        env=compiling_once(),
         text=True,
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
