@@ -16,7 +16,7 @@ from sqlalchemy import (
     select,
 )
 
-FORMAT_VERSION = 25
+FORMAT_VERSION = 26
 """The format that this release writes."""
 
 metadata = MetaData()

@@ -58,6 +58,8 @@ class Metering(CallGroups, BulkUsage):
         entitlements: check; features: create, update, retrieve, list; product_features:
             create, delete, retrieve, list; active_entitlements: retrieve, list.
         statements: preview, finalize, retrieve, list, void, drift, run, to_table.
+        reports: types, retrieve_type, create, retrieve, list, make, open, download,
+            retrieve_file, open_file.
         credit_grants: create, update, retrieve, list, expire, void.
         credit_holds: create, settle, settle_many, release, retrieve, list.
         spend_limits: create, update, cancel, retrieve, list.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from metering.pools.pools import CreditPools
     from metering.prices.prices import Prices
     from metering.prices.products import Products
+    from metering.reporting.reports import Reports
     from metering.schedules.schedules import CreditSchedules
     from metering.spending.balances import CreditBalanceSummaries
     from metering.statements.statements import Statements
@@ -85,6 +86,13 @@ class CallGroups(SpendingCalls):
         from metering.statements.statements import Statements
 
         return Statements(self._engine)
+
+    @cached_property
+    def reports(self) -> "Reports":
+        """What the store holds, as files."""
+        from metering.reporting.reports import Reports
+
+        return Reports(self._engine)
 
     @cached_property
     def customers(self) -> "Customers":

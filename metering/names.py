@@ -99,6 +99,11 @@ _NAMES: Final = {
     ),
     "metering.recording.events": "UnrecordedEvent",
     "metering.recording.recorder": "Recorder",
+    "metering.reporting.reports": "Reports",
+    "metering.reporting.requests": "ReportParameters",
+    "metering.reporting.resources": (
+        "ReportFile ReportRun ReportRunParameters ReportType"
+    ),
     "metering.spending.balances": "CreditBalanceSummaries",
     "metering.spending.resources": "Check CheckRemaining",
     "metering.schedules.requests": "RolloverParams",

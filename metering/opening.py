@@ -39,6 +39,8 @@ WEBHOOK_TIMEOUT = timedelta(seconds=10)
 SQL_TIMEOUT = timedelta(minutes=10)
 ALERTS_MAX = 25
 CREDIT_GRANTS_MAX = 100
+REPORT_RETENTION = timedelta(days=30)
+_LONGEST_REPORT_RETENTION = timedelta(days=3_650)
 _LEAST_CLOCK_SKEW = timedelta(seconds=1)
 
 
@@ -84,6 +86,7 @@ def connect(  # noqa: PLR0913  # settings have names
     statement_timeout: timedelta | None = None,
     pool_size: int | None = None,
     clock_skew_max: timedelta | None = None,
+    report_retention: timedelta = REPORT_RETENTION,
 ) -> Metering:
     """Open a store, creating it where it is absent.
 
@@ -138,6 +141,8 @@ def connect(  # noqa: PLR0913  # settings have names
             METERING_CLOCK_SKEW_MAX says, or a minute, and at least a second.
             ``timedelta.max`` lets any clock append. A `clock` that is given is not
             judged.
+        report_retention: for how long the files of reports are kept; 30 days by
+            default, and up to ten years.
 
     Raises:
         InvalidRequestError: a setting is malformed.
@@ -149,6 +154,7 @@ def connect(  # noqa: PLR0913  # settings have names
     """
     duration(webhook_timeout, "webhook_timeout", _LONGEST_WEBHOOK_TIMEOUT)
     duration(sql_timeout, "sql_timeout", _LONGEST_SQL_TIMEOUT)
+    duration(report_retention, "report_retention", _LONGEST_REPORT_RETENTION)
     for name, length in (
         ("identifier_retention", identifier_retention),
         ("cancel_window", cancel_window),
@@ -213,6 +219,7 @@ def connect(  # noqa: PLR0913  # settings have names
             webhook_timeout=webhook_timeout,
             sql_timeout=sql_timeout,
             sql_memory=sql_memory,
+            report_retention=report_retention,
             secret_keys=secret_keys,
             # A clock that was given, of whatever kind, is its caller's affair.
             clock_skew_max=clock_skew_max if is_system_clock(clock) else None,

@@ -166,6 +166,14 @@ from metering.prices.resources import (
 )
 from metering.recording.events import UnrecordedEvent
 from metering.recording.recorder import Recorder
+from metering.reporting.reports import Reports
+from metering.reporting.requests import ReportParameters
+from metering.reporting.resources import (
+    ReportFile,
+    ReportRun,
+    ReportRunParameters,
+    ReportType,
+)
 from metering.schedules.requests import RolloverParams
 from metering.schedules.resources import CreditSchedule, ScheduleRollover
 from metering.schedules.schedules import CreditSchedules
@@ -277,8 +285,9 @@ __all__ = [
     "PercentOfParams", "Plan", "Price", "Prices", "Product", "ProductDataParams", "ProductFeature", "ProductFeatures",
     "Products", "QueryError", "ReaggregationError", "Recorder",
     "RecorderClosedError", "RecorderFullError", "Recurring", "RecurringListParams",
-    "RecurringParams", "ReinstatementReceipt", "ResourceMissingError",
-    "ResourceObject", "ResumedAnchorParams", "RolloverParams", "RunsDirectoryError",
+    "RecurringParams", "ReinstatementReceipt", "ReportFile",
+    "ReportParameters", "ReportRun", "ReportRunParameters", "ReportType", "Reports",
+    "ResourceMissingError", "ResourceObject", "ResumedAnchorParams", "RolloverParams", "RunsDirectoryError",
     "ScheduleRollover", "ScopePrice", "SecretError", "SegmentDamagedError", "SegmentMissingError",
     "SegmentStoreError", "SegmentStoreUnavailableError", "SettlementsReceipt", "ShippingParams",
     "SourceError", "SpendLimit", "SpendLimitWarning", "SpendLimits", "SpendThreshold", "SpendThresholdParams", "Statement",

@@ -39,6 +39,7 @@ from ledger.facts.prices import (
     ProductDeleted,
     ProductUpdated,
 )
+from ledger.facts.reports import ReportEnd, ReportFact
 from ledger.facts.statements import StatementFinalized, StatementVoided
 from ledger.facts.subscriptions import SubscriptionChange, SubscriptionFact
 from ledger.facts.union import FACTS, RecordedFacts
@@ -148,6 +149,12 @@ def _limits() -> TableFold:
     return LIMIT_FOLD
 
 
+def _reports() -> TableFold:
+    from projections.reports.tables import REPORT_FOLD
+
+    return REPORT_FOLD
+
+
 _RESOURCES = (
     FoldedResource(name="meter", version=2, kinds=get_args(MeterFact), load=_meters),
     FoldedResource(
@@ -177,7 +184,7 @@ _RESOURCES = (
     ),
     FoldedResource(
         name="resource_change",
-        version=9,
+        version=10,
         kinds=(
             MeterUpdated,
             MeterDeactivated,
@@ -194,6 +201,7 @@ _RESOURCES = (
             *get_args(SubscriptionChange),
             *get_args(ScheduleChange),
             *get_args(PoolChange),
+            *get_args(ReportEnd),
         ),
         load=_changes,
     ),
@@ -238,6 +246,9 @@ _RESOURCES = (
         version=1,
         kinds=get_args(EntitlementFact),
         load=_entitlements,
+    ),
+    FoldedResource(
+        name="report_run", version=1, kinds=get_args(ReportFact), load=_reports
     ),
 )
 _FACTS_AT_A_TIME = 20_000

@@ -86,6 +86,12 @@ from ledger.facts.prices import (
     ProductDeleted,
     ProductUpdated,
 )
+from ledger.facts.reports import (
+    ReportFileRemoved,
+    ReportRunCreated,
+    ReportRunFailed,
+    ReportRunSucceeded,
+)
 from ledger.facts.statements import StatementFinalized, StatementVoided
 from ledger.facts.subscriptions import (
     SubscriptionCanceled,
@@ -171,6 +177,10 @@ Fact = (
     | FeatureAttached
     | FeatureDetached
     | EntitlementsUpdated
+    | ReportRunCreated
+    | ReportRunSucceeded
+    | ReportRunFailed
+    | ReportFileRemoved
 )
 
 Facts = tuple[Fact, ...] | SettledInvoices

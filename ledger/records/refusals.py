@@ -161,26 +161,47 @@ class Refusals:
         Returns:
             Each with the start of its window, by window and code.
         """
+        found = self._between(meter_id, start, end, livemode=livemode)
+        return [(window, each) for window, _, each in found]
+
+    def of_all_between(
+        self, start: int, end: int, *, livemode: bool
+    ) -> list[tuple[int, str, ErrorsOfCode]]:
+        """Return all errors in windows that lie in ``[start, end)`` in part.
+
+        Returns:
+            Each with the start of its window and its meter, by window, meter and code;
+            the meter is empty where none was found.
+        """
+        return self._between(None, start, end, livemode=livemode)
+
+    def _between(
+        self, meter_id: str | None, start: int, end: int, *, livemode: bool
+    ) -> list[tuple[int, str, ErrorsOfCode]]:
         errors = select(stream_error).where(
-            _error.meter_id == meter_id,
             _error.livemode == int(livemode),
             _error.window_start > start - WINDOW,
             _error.window_start < end,
         )
         reports = select(error_report).where(
-            _report.meter_id == meter_id,
             _report.livemode == int(livemode),
             _report.window_end > start,
             _report.window_start < end,
         )
+        if meter_id is not None:
+            errors = errors.where(_error.meter_id == meter_id)
+            reports = reports.where(_report.meter_id == meter_id)
         found = [
-            (row.window_start, ERRORS.read(row))
+            (row.window_start, row.meter_id, ERRORS.read(row))
             for row in self._connection.execute(errors.order_by(_error.window_start))
         ]
         for row in self._connection.execute(reports.order_by(_report.window_end)):
             report = REPORTS.read(row)
-            found += ((report.window_start, each) for each in report.error_types)
-        return sorted(found, key=lambda each: (each[0], each[1].code))
+            found += (
+                (report.window_start, report.meter_id, each)
+                for each in report.error_types
+            )
+        return sorted(found, key=lambda each: (each[0], each[1], each[2].code))
 
     # Reports.
 

@@ -60,6 +60,11 @@ class SegmentReader:
         return SegmentReader, (self._store,)
 
     @property
+    def store(self) -> SegmentStore:
+        """What holds the files, and may hold others beside them."""
+        return self._store
+
+    @property
     def url(self) -> str:
         """Where the files are."""
         return self._store.url

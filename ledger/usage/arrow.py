@@ -1,8 +1,8 @@
-"""Arrow's functions and its Parquet, loaded when one of either is used first.
+"""Arrow's functions, its CSV and its Parquet, loaded when one of them is used first.
 
 `pyarrow.compute` makes some three hundred functions as it is loaded, and `pyarrow.parquet`
 the file systems of every cloud: an eighth and a twentieth of what a process needs to
-record an event and to sum it up, which uses neither.
+record an event and to sum it up, which uses none of them.
 """
 
 from importlib import import_module
@@ -22,4 +22,5 @@ class _Later:
 
 
 compute: Any = _Later("pyarrow.compute")
+csv: Any = _Later("pyarrow.csv")
 parquet: Any = _Later("pyarrow.parquet")

@@ -33,6 +33,7 @@ from metering.aio.groups import (
     AsyncMeters,
     AsyncPrices,
     AsyncProducts,
+    AsyncReports,
     AsyncSpendLimits,
     AsyncStatements,
     AsyncSubscriptionItems,
@@ -97,6 +98,7 @@ class AsyncMetering(AsyncGroup[Metering]):
         self.subscription_items = AsyncSubscriptionItems(calls, m.subscription_items)
         self.entitlements = AsyncEntitlements(calls, m.entitlements)
         self.statements = AsyncStatements(calls, m.statements)
+        self.reports = AsyncReports(calls, m.reports)
         self.credit_grants = AsyncCreditGrants(calls, m.credit_grants)
         self.credit_holds = AsyncCreditHolds(calls, m.credit_holds)
         self.spend_limits = AsyncSpendLimits(calls, m.spend_limits)

@@ -26,6 +26,7 @@ from metering.meters.meters import Meters
 from metering.pools.pools import CreditPools
 from metering.prices.prices import Prices
 from metering.prices.products import Products
+from metering.reporting.reports import Reports
 from metering.schedules.schedules import CreditSchedules
 from metering.spending.balances import CreditBalanceSummaries
 from metering.statements.statements import Statements
@@ -140,6 +141,21 @@ class AsyncStatements(AsyncGroup[Statements]):
     drift = awaited(Statements.drift)
     run = awaited(Statements.run, is_heavy=True)
     to_table = awaited(Statements.to_table, is_heavy=True)
+
+
+class AsyncReports(AsyncGroup[Reports]):
+    """`metering.Reports`, awaited."""
+
+    types = listed(Reports.types)
+    retrieve_type = awaited(Reports.retrieve_type)
+    create = awaited(Reports.create)
+    retrieve = awaited(Reports.retrieve)
+    list = listed(Reports.list)
+    make = awaited(Reports.make, is_heavy=True)
+    open = streamed(Reports.open)
+    download = awaited(Reports.download, is_heavy=True)
+    retrieve_file = awaited(Reports.retrieve_file)
+    open_file = streamed(Reports.open_file)
 
 
 class AsyncCustomers(AsyncGroup[Customers]):

@@ -73,6 +73,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         sql_memory: how many bytes of memory it may take; None is 60 % of the machine's.
         clock_skew_max: how far off the clock of appends may be; None where it is not
             judged.
+        report_retention: for how long files of reports are kept.
         secret_keys: under which the secrets of endpoints are encrypted, if there is one.
     """
 
@@ -86,6 +87,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sql_timeout: timedelta
     sql_memory: int | None
     clock_skew_max: timedelta | None
+    report_retention: timedelta
     secret_keys: SecretKeys = msgspec.field(default_factory=SecretKeys)
 
 

@@ -2,7 +2,7 @@
 
 A round takes in what was recorded, evaluates alerts, makes reports of what the stream
 refused, enqueues events, and starts the deliveries that are due; a tail that grew too
-long is sealed in another thread. Each step is recorded at most once in a store, so that
+long is sealed in another thread, and reports that were asked for are made in another. Each step is recorded at most once in a store, so that
 several workers can share it, and one finishes what another left undone.
 """
 
@@ -14,6 +14,7 @@ from typing import Self, TypeVar
 
 from ledger.background import BackgroundLoop, BackgroundLoops, Backoff, may_pass
 from ledger.errors import StoreClosedError, StoreForkedError
+from metering.reporting.background import BackgroundReports
 from metering.store.engine import Engine
 from metering.upkeep.status import WorkReceipt
 from metering.webhooks.delivery.delivering import Lanes, Tally
@@ -70,6 +71,9 @@ class Worker:
         self._next_look = 0.0
         self._background = engine.log.background
         self._steps = _RoundSteps(self._background)
+        self._reports = BackgroundReports(
+            engine, self._steps.reports, self._stopping.is_set
+        )
 
     def __enter__(self) -> Self:
         """Start the thread."""
@@ -126,6 +130,8 @@ class Worker:
         else:
             self._error = self._steps.standing_fault
         finally:
+            self._stopping.set()
+            self._reports.join()
             self._steps.end()
             self._ended.set()
 
@@ -159,6 +165,7 @@ class Worker:
             triggered = steps.tried(steps.alerts, engine.evaluator.evaluate, 0)
             enqueued = steps.tried(steps.webhooks, lambda: enqueue_all(engine), 0)
             tally = steps.tried(steps.deliveries, lanes.start_due, Tally())
+            self._reports.start_due()
             self._position = head.position
             self._next_look = now + _SECONDS_BETWEEN_LOOKS
             self._report(triggered, enqueued, tally)
@@ -201,6 +208,7 @@ class _RoundSteps:
         alerts: evaluates them.
         webhooks: makes events, and deliveries of them.
         deliveries: starts those that are due.
+        reports: makes those that were asked for.
         reporting: calls the caller's own function.
     """
 
@@ -210,9 +218,10 @@ class _RoundSteps:
         self.alerts = self._begin("alerts", "Alerts are not evaluated")
         self.webhooks = self._begin("webhooks", "Events are not enqueued")
         self.deliveries = self._begin("deliveries", "Deliveries are not started")
+        self.reports = self._begin("reports", "Reports are not made")
         self.reporting = self._begin("progress", "What the worker did is not reported")
         # Looking is done in every round, and reporting where there is something to say.
-        self._retried = (self.alerts, self.webhooks, self.deliveries)
+        self._retried = (self.alerts, self.webhooks, self.deliveries, self.reports)
         self._all = (self.looking, *self._retried, self.reporting)
 
     @property

@@ -65,8 +65,7 @@ def recorded_events(
     The first are read by themselves, and ever more together: a page reads little, and
     whoever goes through all reads all at once.
     """
-    for batch, positions, written_at in _found(log, view, wanted):
-        recorded_at = log.time.of_many(positions, written_at)
+    for batch, positions, recorded_at in recorded_batches(log, view, wanted):
         for start in range(0, batch.num_rows, _ROWS_AT_A_TIME):
             rows = usage_rows(batch.slice(start, _ROWS_AT_A_TIME))
             end = start + len(rows)
@@ -77,6 +76,18 @@ def recorded_events(
                 recorded_at[start:end].tolist(),
                 view.are_cancelled(positions[start:end]).tolist(),
             )
+
+
+def recorded_batches(
+    log: Log, view: UsageView, wanted: EventQuery
+) -> Iterator[_FoundEvents]:
+    """Read events up to the position of a view, by columns, in the order of the log.
+
+    Returns:
+        Events, with their positions and when they count as recorded (int64).
+    """
+    for batch, positions, written_at in _found(log, view, wanted):
+        yield batch, positions, log.time.of_many(positions, written_at)
 
 
 def _found(log: Log, view: UsageView, wanted: EventQuery) -> Iterator[_FoundEvents]:

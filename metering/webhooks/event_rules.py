@@ -57,6 +57,7 @@ from ledger.facts.prices import (
     ProductDeleted,
     ProductUpdated,
 )
+from ledger.facts.reports import ReportRunFailed, ReportRunSucceeded
 from ledger.facts.statements import StatementFinalized, StatementVoided
 from ledger.facts.subscriptions import (
     SubscriptionCanceled,
@@ -167,6 +168,8 @@ RULES: dict[type[Fact], EventRule] = {
     EntitlementsUpdated: EventRule(
         "entitlements.active_entitlement_summary.updated", is_change=True
     ),
+    ReportRunSucceeded: EventRule("reporting.report_run.succeeded"),
+    ReportRunFailed: EventRule("reporting.report_run.failed"),
     UsageAlertTriggered: EventRule(_TRIGGERED),
     SpendLimitWarned: EventRule("metering.spend_limit.warned"),
     CreditAlertTriggered: EventRule(_TRIGGERED),

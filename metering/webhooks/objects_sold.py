@@ -15,6 +15,7 @@ from ledger.facts.prices import (
     ProductDeleted,
     ProductUpdated,
 )
+from ledger.facts.reports import ReportEnd
 from ledger.facts.statements import StatementFinalized, StatementVoided
 from ledger.facts.subscriptions import SubscriptionFact, SubscriptionTrialEnded
 from metering.customers.resources import Customer
@@ -24,6 +25,8 @@ from metering.entitlements.shown import summary_resource
 from metering.pools.resources import CreditPool, CreditPoolMember
 from metering.pools.shown import member_resource, pool_resource
 from metering.prices.shown import price_resource, product_resource
+from metering.reporting.resources import ReportRun
+from metering.reporting.shown import run_resource
 from metering.schedules.resources import CreditSchedule
 from metering.schedules.shown import schedule_resource
 from metering.statements.shown import statement_resource
@@ -34,6 +37,7 @@ from projections.entitlements.queries import EntitlementQueries
 from projections.schema import RecordedFact
 from projections.webhooks.past import Past
 from projections.webhooks.past_pools import member_at, pool_at
+from projections.webhooks.past_reports import ended_run
 
 
 def object_sold(
@@ -44,7 +48,7 @@ def object_sold(
     Args:
         past: resources as they were.
         recorded: a fact about products, prices, customers, statements, subscriptions,
-            entitlements, credit schedules or credit pools.
+            entitlements, credit schedules or credit pools, or what became of a report.
         at: its own position, or the one before.
         livemode: what the resource says of itself.
     """
@@ -63,7 +67,16 @@ def object_sold(
         case _ if isinstance(fact, CustomerFact | EntitlementsUpdated):
             return _of_customers(past, recorded, at, livemode=livemode)
         case _:
-            return _subscription(past, recorded, at, livemode=livemode)
+            return _of_a_store(past, recorded, at, livemode=livemode)
+
+
+def _of_a_store(
+    past: Past, recorded: RecordedFact, at: int, *, livemode: bool
+) -> Subscription | ReportRun:
+    _, instant, fact = recorded
+    if isinstance(fact, ReportEnd):
+        return run_resource(ended_run(past, fact.run_id), instant, livemode=livemode)
+    return _subscription(past, recorded, at, livemode=livemode)
 
 
 def _of_customers(

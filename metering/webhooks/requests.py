@@ -62,6 +62,8 @@ EventType = Literal[
     "product.created",
     "product.deleted",
     "product.updated",
+    "reporting.report_run.failed",
+    "reporting.report_run.succeeded",
 ]
 
 SignatureName = Literal["stripe", "standard"]

@@ -19,6 +19,7 @@ from metering.limits.resources import SpendLimitWarning
 from metering.meters.resources import Meter
 from metering.pools.resources import CreditPool, CreditPoolMember
 from metering.prices.resources import Price, Product
+from metering.reporting.resources import ReportRun
 from metering.schedules.resources import CreditSchedule
 from metering.statements.resources import Statement
 from metering.subscriptions.resources import Subscription
@@ -41,6 +42,7 @@ EventObject = (
     | Meter
     | Price
     | Product
+    | ReportRun
     | SpendLimitWarning
     | Statement
     | Subscription

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from ledger.database.bulk import is_among
 from projections.kernels.statements import StatementRecord
-from projections.rows import Page
+from projections.rows import Page, within_bounds
 from projections.statements.tables import STATEMENTS, statement
 
 _STATEMENTS = select(statement)
@@ -38,6 +38,7 @@ class StatementFilter:
         start: their periods begin then or later, microseconds since 1970 UTC.
         end: they end then or earlier.
         is_void: whether they are void.
+        created: when they were finalised, the first inclusive, the last exclusive.
     """
 
     customer: str | None = None
@@ -45,6 +46,7 @@ class StatementFilter:
     start: int | None = None
     end: int | None = None
     is_void: bool | None = None
+    created: tuple[int, int] | None = None
 
 
 class StatedPeriod(NamedTuple):
@@ -149,5 +151,6 @@ class StatementQueries:
             asked = asked.where(
                 voided_at.is_not(None) if wanted.is_void else voided_at.is_(None)
             )
+        asked = within_bounds(asked, statement.c.created, wanted.created)
         rows = page.read(self.connection, statement, asked)
         return [STATEMENTS.read(row) for row in rows]

@@ -61,6 +61,7 @@ from ledger.facts.prices import (
     ProductDeleted,
     ProductUpdated,
 )
+from ledger.facts.reports import ReportEnd
 from ledger.facts.statements import StatementFinalized, StatementVoided
 from ledger.facts.subscriptions import SubscriptionChange, SubscriptionCreated
 from ledger.facts.union import Fact
@@ -319,6 +320,7 @@ _SOURCES: dict[type[Fact], _FactSource] = {
             *get_args(SubscriptionChange),
             *get_args(ScheduleChange),
             *get_args(PoolChange),
+            *get_args(ReportEnd),
         )
     },
 }

@@ -38,6 +38,7 @@ from ledger.facts.credits.schedules import ScheduleChange
 from ledger.facts.customers import CustomerDeleted, CustomerUpdated
 from ledger.facts.meters import MeterDeactivated, MeterReactivated, MeterUpdated
 from ledger.facts.prices import PriceUpdated, ProductDeleted, ProductUpdated
+from ledger.facts.reports import ReportEnd
 from ledger.facts.statements import StatementVoided
 from ledger.facts.subscriptions import SubscriptionChange
 from ledger.facts.union import Fact, decode_facts, encode_facts
@@ -230,6 +231,7 @@ _ID_NAMES = {
     **dict.fromkeys(get_args(SubscriptionChange), "subscription_id"),
     **dict.fromkeys(get_args(ScheduleChange), "schedule_id"),
     **dict.fromkeys(get_args(PoolChange), "pool_id"),
+    **dict.fromkeys(get_args(ReportEnd), "run_id"),
 }
 
 

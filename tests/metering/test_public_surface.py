@@ -38,7 +38,8 @@ PROMISED = """
     PaymentSettings PercentOf PercentOfParams Plan Price Prices Product
     ProductDataParams ProductFeature ProductFeatures Products QueryError ReaggregationError Recorder
     RecorderClosedError RecorderFullError Recurring RecurringListParams
-    RecurringParams ReinstatementReceipt ResourceMissingError ResourceObject
+    RecurringParams ReinstatementReceipt ReportFile ReportParameters ReportRun
+    ReportRunParameters ReportType Reports ResourceMissingError ResourceObject
     ResumedAnchorParams RolloverParams RunsDirectoryError ScheduleRollover ScopePrice SecretError
     SegmentDamagedError SegmentMissingError SegmentStoreError
     SegmentStoreUnavailableError SettlementsReceipt ShippingParams SourceError SpendLimit SpendLimitWarning
@@ -65,7 +66,7 @@ PARAMETERS = {
     " identifier_retention cancel_window credit_grants_max alerts_max entitle_at_once"
     " allow_private_webhooks webhook_timeout sql_timeout sql_memory lock_timeout"
     " statement_timeout pool_size"
-    " clock_skew_max",
+    " clock_skew_max report_retention",
     "Metering.catch_up": "self",
     "Metering.close": "self",
     "Metering.deliver": "self",

@@ -193,6 +193,13 @@ def _settle(store: metering.Metering) -> None:
     schedule(store, 5, interval="day", rollover=half, expires_after=9, priority=60)
     store.credit_schedules.pause(schedule(store, 7, "paused", customer="cus_3").id)
     _share(store)
+    for form in ("csv", "parquet"):
+        asked: Any = {"format": form, "columns": ["id", "created"], "timezone": "UTC"}
+        asked |= {"interval_start": NOW - DAY, "interval_end": NOW}
+        store.reports.create(
+            report_type="metering.credits_activity.1", parameters=asked
+        )
+    store.reports.make()
 
 
 def _share(store: metering.Metering) -> None:
@@ -273,6 +280,7 @@ ANSWERS: dict[str, Command] = {
         for each in store.entitlements.active_entitlements.list(customer)
     ],
     "limits": lambda store: list(store.spend_limits.list()),
+    "reports": lambda store: list(store.reports.list()),
     "products": lambda store: list(store.products.list()),
     "prices": lambda store: list(store.prices.list()),
     "customers": lambda store: list(store.customers.list()),

@@ -84,6 +84,7 @@ from tests.ledger.facts.written_entitlements import WRITTEN_ENTITLEMENTS
 from tests.ledger.facts.written_holds import WRITTEN_HOLDS
 from tests.ledger.facts.written_limits import WRITTEN_LIMITS
 from tests.ledger.facts.written_pools import WRITTEN_POOLS
+from tests.ledger.facts.written_reports import WRITTEN_REPORTS
 from tests.ledger.facts.written_schedules import WRITTEN_SCHEDULES
 from tests.ledger.facts.written_subscriptions import WRITTEN_SUBSCRIPTIONS
 
@@ -476,6 +477,7 @@ WRITTEN: list[tuple[Fact, str]] = [
     *WRITTEN_HOLDS,
     *WRITTEN_ENTITLEMENTS,
     *WRITTEN_LIMITS,
+    *WRITTEN_REPORTS,
     *WRITTEN_SCHEDULES,
     *WRITTEN_POOLS,
 ]

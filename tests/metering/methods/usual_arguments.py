@@ -82,6 +82,21 @@ def usual_arguments(
     m.credit_schedules.create(**scheduled)
     m.credit_pools.create(id="team", cap=money())
     m.credit_pools.add_member("team", customer="cus_1")
+    reported: Given = {
+        "report_type": "metering.credits_activity.1",
+        "parameters": {
+            "columns": ["id", "amount"],
+            "format": "csv",
+            "interval_end": m.now(),
+            "interval_start": 0,
+            "timezone": "Europe/Berlin",
+        },
+    }
+    run_id = m.reports.create(**reported).id
+    m.reports.make()
+    made_file = m.reports.retrieve(run_id).result
+    assert made_file is not None
+    m.reports.create(**reported)
     given: dict[str, Given] = {
         "alerts.create": alert,
         "api_keys.create": {"name": "a", "scopes": ["read"]},
@@ -149,6 +164,9 @@ def usual_arguments(
             "prices": [made.id],
         },
         "reaggregate": {"filters": {"model": ["a"]}, "group_by": ["model"]},
+        "reports.create": reported,
+        "reports.download": {"path": "none/report.csv"},
+        "reports.retrieve_type": {"report_type": reported["report_type"]},
         "sql": {"query": "SELECT 1"},
         "check": {**spent, "price": made.id},
         "spend": {**spent, "payload": {"a": "b"}},
@@ -178,6 +196,7 @@ def usual_arguments(
         "customer_id": m.customers.create(name="a").id,
         "endpoint_id": m.webhook_endpoints.create(**endpoint).id,
         "feature_id": feature,
+        "file_id": made_file.id,
         "grant_id": grant_id,
         "hold_id": "job_1",
         "item_id": paid.items.data[0].id,
@@ -188,6 +207,7 @@ def usual_arguments(
         "price_id": made.id,
         "product_feature_id": hung.id,
         "product_id": made.product,
+        "run_id": run_id,
         "schedule_id": "plan",
         "statement_id": "st_1",
         "subscription_id": paid.id,

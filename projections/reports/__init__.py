@@ -1,0 +1,1 @@
+"""Runs of reports, as of the last fact of the log."""

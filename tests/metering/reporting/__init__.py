@@ -1,0 +1,1 @@
+"""Reports: what they hold, how they are made, and what is refused."""
