@@ -59,7 +59,7 @@ def created(
     if seen.holds.is_applied_to(wanted.hold_id):
         raise refusals.named_as_invoice(wanted.hold_id)
     end = _expiry(expires_at, now)
-    count, amounts = seen.holds.open_of(wanted.customer, now)
+    count, amounts, _ = seen.holds.open_of(wanted.customer, now)
     if count >= OPEN_MAX:
         raise refusals.too_many(wanted.customer, OPEN_MAX)
     param, is_covered, period_end = "amount", True, now

@@ -21,6 +21,7 @@ from metering.holds.deciding import (
     created,
     settled,
 )
+from metering.holds.known import KeptCredits, KnownCredits
 from metering.holds.rating import HoldRating
 from metering.holds.requests import CreditHoldCreate, CreditHoldSettle
 from metering.limits.obeying import check_limits
@@ -30,8 +31,6 @@ from projections.credits.queries import CreditQueries
 from projections.credits.together import CreditsTogether
 from projections.kernels.credits.holds import Hold, after, as_of, held
 from projections.kernels.credits.holds import settled as settlement_of
-from projections.limits.queries import LimitQueries
-from projections.pools.queries import PoolQueries
 
 _GRANT_IDS_KEPT = 10_000
 
@@ -68,9 +67,14 @@ class Deciding:
     engine: Engine
     rating: HoldRating
     writing: Writing
-    seen: CreditsTogether
+    known: KnownCredits
     position: int
     now: int
+
+    @property
+    def seen(self) -> CreditsTogether:
+        """The credits."""
+        return self.known.seen
 
 
 class HoldDraft(Protocol):
@@ -209,6 +213,7 @@ class HoldsGroup:
         self._engine = engine
         self._rating = rating
         self._grant_ids: dict[int, str] = {}
+        self._kept = KeptCredits()
         self._group: GroupCommit[HoldDraft, HoldOutcome | InvalidRequestError] = (
             GroupCommit(self._commit)
         )
@@ -247,10 +252,11 @@ class HoldsGroup:
         with self._engine.writing_credits(
             lambda seen: _whose(seen, [*drafts.values()])
         ) as (writing, _):
-            seen = CreditsTogether(writing.connection)
+            known = self._kept.taken(writing)
+            seen = known.seen
             if len(drafts) > 1:
                 _read_ahead(seen, [*drafts.values()])
-            before = _DecidedBefore(seen, [*drafts.values()])
+            before = _DecidedBefore(known, [*drafts.values()])
             for at, draft in drafts.items():
                 if not before.may_follow(draft):
                     continue
@@ -259,7 +265,7 @@ class HoldsGroup:
                     engine=self._engine,
                     rating=self._rating,
                     writing=writing,
-                    seen=seen,
+                    known=known,
                     position=position,
                     now=writing.now,
                 )
@@ -273,6 +279,7 @@ class HoldsGroup:
                     before.took(draft)
             ids = self._ids_of(seen, [each.hold for each in decided.values()])
             writing.record(facts)
+        self._kept.keep(known, writing)
         return refused | {at: HoldOutcome(each, ids) for at, each in decided.items()}
 
     def _ids_of(
@@ -296,16 +303,13 @@ class _DecidedBefore:
     of a pool, and what usage is weighed against.
     """
 
-    def __init__(self, seen: CreditsTogether, drafts: Sequence[HoldDraft]) -> None:
-        self._seen = seen
-        self._limits = LimitQueries(seen.connection)
+    def __init__(self, known: KnownCredits, drafts: Sequence[HoldDraft]) -> None:
+        self._known, self._seen = known, known.seen
         self._members: set[str] = set()
         if len(drafts) > 1:
-            customers = {each.customer(seen) for each in drafts}
-            pools = PoolQueries(seen.connection)
-            self._members = pools.members_among({each for each in customers if each})
+            customers = {each.customer(self._seen) for each in drafts}
+            self._members = known.members_among({each for each in customers if each})
         self._took: set[str] = set()
-        self._is_limited: dict[str, bool] = {}
 
     def may_follow(self, draft: HoldDraft) -> bool:
         """Whether a draft can be decided behind those that are decided."""
@@ -314,12 +318,7 @@ class _DecidedBefore:
             return False
         if customer is None or customer not in self._took:
             return True
-        if draft.is_of_usage:
-            return False
-        if customer not in self._is_limited:
-            limits = self._limits.of_customer(customer)
-            self._is_limited[customer] = bool(limits)
-        return not self._is_limited[customer]
+        return not draft.is_of_usage and not self._known.is_limited(customer)
 
     def took(self, draft: HoldDraft) -> None:
         """Note whose credits a draft takes or gives back."""
@@ -348,6 +347,8 @@ def _check_limits(
     at: Deciding, hold: CreditHoldCreated | Hold, amount: int, instant: int
 ) -> None:
     """Check that the spend limits of a hold's customer allow an amount more."""
+    if not at.known.is_limited(hold.customer):
+        return
     check_limits(
         at.engine,
         at.writing,

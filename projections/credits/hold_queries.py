@@ -33,6 +33,7 @@ from projections.kernels.credits.holds import (
 )
 from projections.pools.queries import PoolQueries
 from projections.rows import Page
+from projections.windows import END
 
 _hold, _settlement = credit_hold.c, credit_hold_settlement.c
 _HOLDS = select(credit_hold)
@@ -44,7 +45,7 @@ _HOLDS_OF = _HOLDS.where(_hold.customer == bindparam("customer")).order_by(
 _IS_AHEAD = _hold.expires_at > bindparam("instant")
 _OPEN = _HOLDS.where(IS_UNENDED, _IS_AHEAD).order_by(_hold.position)
 _OPEN_PARTS_OF = DriverStatement(
-    select(_hold.parts, _hold.drawn).where(
+    select(_hold.parts, _hold.drawn, _hold.expires_at).where(
         IS_UNENDED, _IS_AHEAD, _hold.customer == bindparam("customer")
     )
 )
@@ -73,10 +74,11 @@ _SETTLEMENT = _SETTLEMENTS.where(
 
 
 class OpenHolds(NamedTuple):
-    """How many holds are open, and what they keep of each grant."""
+    """How many holds are open, what they keep of each grant, and until when they all do."""
 
     hold_count: int
     amounts: Counter[int]
+    until: int
 
 
 class HoldQueries:
@@ -132,11 +134,12 @@ class HoldQueries:
         given = {"customer": customer, "instant": instant}
         rows = _OPEN_PARTS_OF.run(self.connection, given).fetchall()
         amounts: Counter[int] = Counter()
-        for parts, drawn in rows:
+        for parts, drawn, _ in rows:
             left = after_drawing(decoded(_hold.parts, PARTS, parts), drawn)[1]
             for part in left:
                 amounts[part.grant_position] += part.amount
-        return OpenHolds(len(rows), amounts)
+        until = min((expires_at for *_, expires_at in rows), default=END)
+        return OpenHolds(len(rows), amounts, until)
 
     def is_applied_to(self, invoice: str) -> bool:
         """Whether credits were ever applied to an invoice."""

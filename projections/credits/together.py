@@ -3,6 +3,9 @@
 What was read once is kept, and what a decision takes or gives back is counted in it. So
 many decisions about one customer take a few statements between them, and one commit.
 Members of a pool see what others decide of it once that is recorded.
+
+Once they are recorded, the next database transaction may go on from there, as long as
+nothing else was recorded between.
 """
 
 from collections import Counter
@@ -20,6 +23,7 @@ from projections.credits.hold_queries import HoldQueries, OpenHolds
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.grants import Grant
 from projections.kernels.credits.holds import Hold, Settlement
+from projections.windows import END
 
 
 class HoldsTogether(HoldQueries):
@@ -34,13 +38,32 @@ class HoldsTogether(HoldQueries):
         self._more = Counter[str]()
         self._more_held: dict[str, Counter[int]] = {}
         self._applied: dict[str, bool] = {}
+        self.until = END
+        """The instant at which time ends the first of the open holds that were read."""
+
+    def __len__(self) -> int:
+        """Return how much is kept, about."""
+        return len(self._by_id) + len(self._applied) + len(self._open)
+
+    def recorded(self) -> None:
+        """Count what was decided among what is recorded: a read finds it from now on."""
+        for customer in self._more_held.keys() & self._open.keys():
+            count, amounts, until = self._with_more(self._open[customer], customer)
+            self._open[customer] = OpenHolds(count, +amounts, until)
+        self._more.clear()
+        self._more_held.clear()
+        self._settlements.clear()
 
     def read_ahead(self, hold_ids: Sequence[str], invoices: Collection[str]) -> None:
         """Read holds, and whether credits were applied to invoices, in few statements."""
-        found = self.holds_named(hold_ids)
-        self._by_id |= {each: found.get(each) for each in hold_ids}
-        applied = self.applied_to([*invoices])
-        self._applied |= {each: each in applied for each in invoices}
+        unknown = [each for each in hold_ids if each not in self._by_id]
+        if unknown:
+            found = self.holds_named(unknown)
+            self._by_id |= {each: found.get(each) for each in unknown}
+        unknown = [each for each in invoices if each not in self._applied]
+        if unknown:
+            applied = self.applied_to(unknown)
+            self._applied |= {each: each in applied for each in unknown}
 
     def hold(self, hold_id: str) -> Hold | None:
         """Return a hold by its id."""
@@ -74,25 +97,31 @@ class HoldsTogether(HoldQueries):
 
     def open_of(self, customer: str, instant: int) -> OpenHolds:
         """Return what a customer's holds keep that are open now."""
-        count, amounts = self.recorded_of(customer, instant)
+        recorded = self.recorded_of(customer, instant)
         if customer not in self._more_held:
-            return OpenHolds(count, amounts)
-        amounts = amounts.copy()
-        # Not added, which would leave out what is negative.
-        amounts.update(self._more_held[customer])
-        return OpenHolds(count + self._more[customer], amounts)
+            return recorded
+        return self._with_more(recorded, customer)
 
     def recorded_of(self, customer: str, instant: int) -> OpenHolds:
         """Return the same of holds that are recorded."""
         if customer not in self._open:
-            self._open[customer] = super().open_of(customer, instant)
+            found = self._open[customer] = super().open_of(customer, instant)
+            self.until = min(self.until, found.until)
         return self._open[customer]
+
+    def _with_more(self, recorded: OpenHolds, customer: str) -> OpenHolds:
+        count, amounts, until = recorded
+        amounts = amounts.copy()
+        # Not added, which would leave out what is negative.
+        amounts.update(self._more_held[customer])
+        return OpenHolds(count + self._more[customer], amounts, until)
 
     def created(self, hold: Hold) -> None:
         """Count a hold that is decided."""
         self._by_id[hold.hold_id] = hold
         self._change(hold.customer, hold.parts, 1)
         self._more[hold.customer] += 1
+        self.until = min(self.until, hold.expires_at)
 
     def settled(self, hold: Hold, its: Settlement, fact: CreditHoldSettled) -> None:
         """Count a settlement that is decided, given the hold after it."""
@@ -119,6 +148,30 @@ class CreditsTogether(CreditQueries):
         self._held = Counter[int]()
         self._applied = Counter[int]()
 
+    def __len__(self) -> int:
+        """Return how much is kept, about."""
+        return len(self.holds) + sum(map(len, self._live.values()))
+
+    def goes_on_until(self) -> int:
+        """Return the instant from which on time has changed what was read."""
+        return self.holds.until
+
+    def go_on(self, connection: Connection) -> None:
+        """Go on in a database transaction that sees what was decided, and no more of it."""
+        self.connection = self.holds.connection = connection
+
+    def recorded(self) -> None:
+        """Count what was decided among what is recorded."""
+        self.holds.recorded()
+        for customer, grants in [*self._live.items()]:
+            if any(each.pool is not None for each in grants):
+                # What the customer has of a pool, others may have changed.
+                del self._live[customer]
+            else:
+                self._live[customer] = self._with_more(grants)
+        self._held.clear()
+        self._applied.clear()
+
     def spendable_of(
         self, customer: str, instant: int, held: Mapping[int, int] | None = None
     ) -> list[Grant]:
@@ -129,6 +182,11 @@ class CreditsTogether(CreditQueries):
         if customer not in self._live:
             recorded = self.holds.recorded_of(customer, instant).amounts
             self._live[customer] = super().spendable_of(customer, instant, recorded)
+        return self._with_more(self._live[customer])
+
+    def _with_more(self, grants: list[Grant]) -> list[Grant]:
+        if not self._held and not self._applied:
+            return grants
         return [
             replace(
                 each,
@@ -137,7 +195,7 @@ class CreditsTogether(CreditQueries):
             )
             if each.position in self._held or each.position in self._applied
             else each
-            for each in self._live[customer]
+            for each in grants
         ]
 
     def created(self, fact: CreditHoldCreated, hold: Hold) -> None:
