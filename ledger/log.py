@@ -298,7 +298,7 @@ class Log:
         if needs_events:
             self.catch_up()
         with self._group.leading:
-            with attempting(self._database) as attempt:
+            with attempting(self._database, asks_at_once=True) as attempt:
                 known, server = read_head_and_time(attempt.connection)
                 moment = self.judge.moment(read_clock(now), known, server)
                 calls = self._appends.settle, self._intake.take_in_up_to

@@ -5,7 +5,7 @@ statement. There the server compares its clock by the way, so that to judge the 
 append costs no round trip.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 from ledger.commits import SERVER_TIME, commit_holding
 from ledger.database.connections import DriverStatement
+from ledger.database.lending.pipelines import end_pipeline
 from ledger.database.store import Database
 from ledger.entries import Commit, CommitKind, Head
 from ledger.errors import CommitOutcomeUnknownError, StoreError, StoreFullError
@@ -56,9 +57,9 @@ def _inserting_once(head_moves: Update) -> DriverStatement:
     given = (bindparam(each.name, type_=each.type) for each in log_commit.c)
     moved = head_moves.returning(log_head.c.log_id).cte("moved")
     return DriverStatement(
-        insert(log_commit).from_select(
-            log_commit.c.keys(), select(*given).select_from(moved)
-        )
+        insert(log_commit)
+        .from_select(log_commit.c.keys(), select(*given).select_from(moved))
+        .returning(log_commit.c.first_position)
     )
 
 
@@ -91,7 +92,23 @@ class Attempt:
         body: bytes,
         earliest_server_time: int,
     ) -> bool:
-        """Append a commit, and advance the head.
+        """Append a commit, and advance the head; see `send` for the arguments.
+
+        Returns:
+            Whether it was: not where the head is not where it was known to be, nor
+            where the server's clock shows an earlier time.
+        """
+        return self.send(known, new, commit, body, earliest_server_time)()
+
+    def send(
+        self,
+        known: Head,
+        new: Head,
+        commit: Commit,
+        body: bytes,
+        earliest_server_time: int,
+    ) -> Callable[[], bool]:
+        """Send what appends a commit, and advances the head.
 
         Args:
             known: the head that the commit was made for.
@@ -102,8 +119,7 @@ class Attempt:
                 is a server; microseconds since 1970 UTC.
 
         Returns:
-            Whether it was: not where the head is not where it was known to be, nor
-            where the server's clock shows an earlier time.
+            What waits for the answer, and returns whether it was appended.
         """
         connection = self.connection
         values = _values(known, new, commit, body)
@@ -112,20 +128,28 @@ class Attempt:
             values["earliest_server_time"] = earliest_server_time
         if is_on_server and len(body) <= _ONE_TRIP_BYTES:
             # In one round trip. A large body is sent when it is sure to be wanted.
-            is_made: bool = _APPEND.run(connection, values).rowcount == 1
-        else:
-            move = _MOVE_HEAD_IN_TIME if is_on_server else _MOVE_HEAD
-            is_made = move.run(connection, values).rowcount == 1
-            if is_made:
-                _INSERT_COMMIT.run(connection, values)
+            sent = _APPEND.run(connection, values)
+            return lambda: self._made(commit, is_made=sent.fetchone() is not None)
+        move = _MOVE_HEAD
+        if is_on_server:
+            end_pipeline(connection)
+            move = _MOVE_HEAD_IN_TIME
+        is_made = move.run(connection, values).rowcount == 1
+        if is_made:
+            _INSERT_COMMIT.run(connection, values)
+        return lambda: self._made(commit, is_made=is_made)
+
+    def _made(self, commit: Commit, *, is_made: bool) -> bool:
         if is_made:
             self.commit = commit
         return is_made
 
 
 @contextmanager
-def attempting(database: Database, body_bytes: int = 0) -> Iterator[Attempt]:
-    """Open a database transaction that holds the write lock.
+def attempting(
+    database: Database, body_bytes: int = 0, *, asks_at_once: bool = False
+) -> Iterator[Attempt]:
+    """Open a database transaction that holds the write lock; see `Database.write`.
 
     Raises:
         StoreError: nothing was recorded.
@@ -134,7 +158,7 @@ def attempting(database: Database, body_bytes: int = 0) -> Iterator[Attempt]:
     """
     attempt = None
     try:
-        with database.write(body_bytes) as connection:
+        with database.write(body_bytes, asks_at_once=asks_at_once) as connection:
             attempt = Attempt(connection)
             yield attempt
     except StoreError as error:

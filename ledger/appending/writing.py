@@ -103,8 +103,12 @@ class Writing:
         content = facts if isinstance(facts, SettledInvoices) else tuple(facts)
         self._claim(_made_by(content[-1]) if isinstance(content, tuple) else None)
         body = encode_facts(facts)
-        commit = self._append(content, CommitKind.FACTS, body, facts_digest(body))
+        commit, is_made = self._send(
+            content, CommitKind.FACTS, body, facts_digest(body)
+        )
+        # Sent in one go with what it folds into, where the database can.
         self._fold.fold(self.connection, commit)
+        _check_appended(is_made())
 
     def record_events(self, new: Draft) -> None:
         """Record the events of a draft, all of which are new by `settle`.
@@ -117,7 +121,8 @@ class Writing:
         """
         assert self.commit is None, "a database transaction makes one commit"
         self._claim(None)
-        self._append(new.events, CommitKind.USAGE, *new.encoded)
+        _, is_made = self._send(new.events, CommitKind.USAGE, *new.encoded)
+        _check_appended(is_made())
         self.hashes = new.hashes
 
     def _claim(self, made: str | None) -> None:
@@ -128,17 +133,19 @@ class Writing:
         if not Requests(self.connection).claim([request], self.real_now, made=made):
             raise RequestRepeatedError(request.idempotency_key)
 
-    def _append(
+    def _send(
         self, content: UsageEvents | Facts, kind: CommitKind, body: bytes, digest: bytes
-    ) -> Commit:
+    ) -> tuple[Commit, Callable[[], bool]]:
+        """Send a commit; return it with what waits for the answer."""
         known = self.head
-        self.commit, self.head = next_commit(known, content, kind, digest, self.now)
+        commit, self.head = next_commit(known, content, kind, digest, self.now)
+        self.commit = commit
         # The server's clock was read with the head, so it is not compared again.
-        is_appended = self._attempt.append(
-            known, self.head, self.commit, body, ANY_TIME
-        )
-        assert is_appended, "the head was read under the write lock"
-        return self.commit
+        return commit, self._attempt.send(known, self.head, commit, body, ANY_TIME)
+
+
+def _check_appended(is_appended: bool) -> None:  # noqa: FBT001  # it says what it is
+    assert is_appended, "the head was read under the write lock"
 
 
 _MADE: Mapping[type[Fact], Callable[[Any], str]] = {

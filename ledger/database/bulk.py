@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
-from itertools import count, islice
+from itertools import chain, count, islice
 from types import MappingProxyType, NoneType
 from typing import Any
 
@@ -18,9 +18,8 @@ from sqlalchemy import (
     Select,
     String,
     Table,
-    Update,
     any_,
-    cast,
+    bindparam,
     column,
     func,
     literal,
@@ -28,13 +27,16 @@ from sqlalchemy import (
     update,
 )
 
-from ledger.database.connections import STATEMENT, lent_driver
+from ledger.database.connections import STATEMENT, DriverStatement, lent_driver
+from ledger.database.lending.pipelines import end_pipeline
 from ledger.errors import StoreDamagedError
 
 _POSTGRESQL = "postgresql"
 # SQLite takes 32,766 values at most.
 _ROWS_OF_A_STATEMENT = 256
 _ROWS_AT_A_TIME = 512
+# Of PostgreSQL, which copies more than so many faster, but in several round trips.
+_ROWS_OF_AN_INSERT = 8
 
 
 def is_among(
@@ -83,7 +85,11 @@ def insert_rows(
     if not rows:
         return
     if connection.dialect.name == _POSTGRESQL:
-        _copy(connection, _place_of(connection, table, table.columns), rows)
+        place = _place_of(connection, table, table.columns)
+        if len(rows) <= _ROWS_OF_AN_INSERT:
+            _insert_few(connection, place, rows)
+        else:
+            _copy(connection, place, rows)
         return
     columns = list(zip(*rows, strict=True))
     insert_columns(connection, table, dict(zip(table.columns, columns, strict=True)))
@@ -138,8 +144,26 @@ def _place_of(
 _PLACES: dict[tuple[str, Table, tuple[str, ...]], str] = {}
 
 
+def _insert_few(
+    connection: Connection, place: str, rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Insert rows into PostgreSQL by a statement, which waits for no answer of its own."""
+    statement = _few_inserted(place, len(rows[0]), len(rows))
+    sys.audit(STATEMENT, statement)
+    with lent_driver(connection) as driver:
+        driver.execute(statement, [*chain.from_iterable(rows)])
+
+
+@cache
+def _few_inserted(place: str, width: int, rows: int) -> str:
+    row = ", ".join(["%s"] * width)
+    of_all = "), (".join([row] * rows)
+    return f"INSERT INTO {place} VALUES ({of_all})"  # noqa: S608  # names are quoted
+
+
 def _copy(connection: Connection, place: str, rows: Iterable[tuple[Any, ...]]) -> None:
     """Insert rows into PostgreSQL, which takes them one by one as they are."""
+    end_pipeline(connection)
     with (
         lent_driver(connection) as driver,
         driver.cursor() as cursor,
@@ -210,22 +234,30 @@ def add_at_positions(
     added = [amounts[at] for at in places]
     if not places:
         return
-    position = added_to.table.c.position
     if connection.dialect.name == _POSTGRESQL:
-        values = func.unnest(
-            cast(places, ARRAY(BigInteger)), cast(added, ARRAY(BigInteger))
-        ).table_valued(column("position", BigInteger), column("amount", BigInteger))
-        given = values.render_derived()
-        statement: Update = (
-            update(added_to.table)
-            .where(position == given.c.position)
-            .values({added_to: added_to + given.c.amount})
-        )
-        connection.execute(statement)
+        _added_at(added_to).run(connection, {"places": places, "added": added})
         return
     quoted = connection.dialect.identifier_preparer
     table, name = quoted.format_table(added_to.table), quoted.format_column(added_to)
     _run_in_portions(connection, partial(_addition, table, name), [places, added])
+
+
+@cache
+def _added_at(added_to: Column[int]) -> DriverStatement:
+    """Return the statement of PostgreSQL that adds to a column of any number of rows."""
+    given = (
+        func.unnest(
+            bindparam("places", type_=ARRAY(BigInteger)),
+            bindparam("added", type_=ARRAY(BigInteger)),
+        )
+        .table_valued(column("position", BigInteger), column("amount", BigInteger))
+        .render_derived()
+    )
+    return DriverStatement(
+        update(added_to.table)
+        .where(added_to.table.c.position == given.c.position)
+        .values({added_to: added_to + given.c.amount})
+    )
 
 
 @cache

@@ -49,6 +49,7 @@ from ledger.database.connections import (
     lent_driver,
     translated,
 )
+from ledger.database.lending.pipelines import end_before_sqlalchemy, pipelined
 from ledger.database.relocation import move_store, schema_of_another_store
 from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
 from ledger.database.shown_addresses import is_harmless, shown_address
@@ -111,8 +112,9 @@ class PostgreSQLDatabase:
         }
         self._write_key = _lock_key("writing", self._schema)
         self._begin_writing = (
-            f"BEGIN; SET LOCAL {_IDLE} = '{_IDLE_WRITER}';"
-            f" SELECT pg_advisory_xact_lock({self._write_key})"
+            "BEGIN",
+            f"SET LOCAL {_IDLE} = '{_IDLE_WRITER}'",
+            f"SELECT pg_advisory_xact_lock({self._write_key})",
         )
         self._try_sealing = select(
             # Another thread puts a segment away meanwhile, which takes its time.
@@ -183,14 +185,16 @@ class PostgreSQLDatabase:
                 yield connection
 
     @contextmanager
-    def write(self, body_bytes: int = 0) -> Iterator[Connection]:
+    def write(
+        self, body_bytes: int = 0, *, asks_at_once: bool = False
+    ) -> Iterator[Connection]:
         """Open a database transaction that holds the write lock from its start."""
         del body_bytes  # The server looks after its own write-ahead log.
         with translated(self.address), self._writing.borrowed() as connection:
             begin = self._begin_writing
             if connection.info.get(_IS_POOLED):
-                begin = begin.replace("BEGIN", "BEGIN" + self._set_locally(), 1)
-            with _transaction(connection, begin):
+                begin = ("BEGIN" + self._set_locally(), *begin[1:])
+            with _transaction(connection, *begin, is_awaited=not asks_at_once):
                 yield connection
 
     @property
@@ -256,6 +260,8 @@ class PostgreSQLDatabase:
             **pool,
         )
 
+        end_before_sqlalchemy(engine)
+
         @event.listens_for(engine, "connect")
         def _(driver: Any, entry: ConnectionPoolEntry) -> None:
             entry.info[_IS_POOLED] = self._set_up(driver)
@@ -307,26 +313,44 @@ class PostgreSQLDatabase:
 
 
 @contextmanager
-def _transaction(connection: Connection, begin: str) -> Iterator[None]:
+def _transaction(
+    connection: Connection, *begin: str, is_awaited: bool = True
+) -> Iterator[None]:
     """Begin and commit by the driver, in one round trip each.
 
     Args:
         connection: commits each statement by itself, as SQLAlchemy knows it.
         begin: what begins the transaction, and is done first in it.
+        is_awaited: whether that must be done before anything else is sent.
     """
     with lent_driver(connection) as driver:
         is_done = False
         try:
-            driver.execute(begin)
-            yield
-            # As SQLAlchemy's own commit, for those who listen to the engine.
-            connection.dispatch.commit(connection)
-            driver.execute("COMMIT")
+            if _may_pipeline(connection):
+                with pipelined(connection, driver):
+                    *_, last = [driver.execute(each) for each in begin]
+                    if is_awaited:
+                        last.fetchall()
+                    yield
+                    # As SQLAlchemy's own commit, for those who listen to the engine.
+                    connection.dispatch.commit(connection)
+                    driver.execute("COMMIT")
+            else:
+                driver.execute("; ".join(begin))
+                yield
+                connection.dispatch.commit(connection)
+                driver.execute("COMMIT")
             is_done = True
         finally:
             connection.rollback()
             if not is_done and not driver.closed:
                 driver.rollback()
+
+
+def _may_pipeline(connection: Connection) -> bool:
+    """Whether the driver can, and no pooler is in between that might not."""
+    is_pooled: bool = connection.info.get(_IS_POOLED, True)
+    return not is_pooled and connection.dialect.loaded_dbapi.Pipeline.is_supported()
 
 
 def _without_secrets(url: URL) -> tuple[URL, dict[str, str]]:

@@ -160,8 +160,11 @@ class SQLiteDatabase:
             yield connection
 
     @contextmanager
-    def write(self, body_bytes: int = 0) -> Iterator[Connection]:
+    def write(
+        self, body_bytes: int = 0, *, asks_at_once: bool = False
+    ) -> Iterator[Connection]:
         """Open a database transaction that holds the write lock from its start."""
+        del asks_at_once  # There is no server to wait for.
         with (
             self._gate.passed(),
             naming_holder(self.address, self._turns),

@@ -29,11 +29,15 @@ class Database(Protocol):
     def watch(self) -> AbstractContextManager[Connection]:
         """Borrow a connection for one small statement on the latest commit."""
 
-    def write(self, body_bytes: int = 0) -> AbstractContextManager[Connection]:
+    def write(
+        self, body_bytes: int = 0, *, asks_at_once: bool = False
+    ) -> AbstractContextManager[Connection]:
         """Open a database transaction that holds the write lock until it ends.
 
         Args:
             body_bytes: how much is about to be written, for the upkeep afterwards.
+            asks_at_once: whether all begins with a statement that waits for an answer.
+                It may be what waits for the lock.
         """
 
     @property

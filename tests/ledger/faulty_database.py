@@ -54,13 +54,19 @@ class FaultyDatabase:
             yield connection
 
     @contextmanager
-    def write(self, body_bytes: int = 0) -> Iterator[Connection]:
+    def write(
+        self, body_bytes: int = 0, *, asks_at_once: bool = False
+    ) -> Iterator[Connection]:
         if self.is_unreachable:
             raise self._lost()
         # The write lock is only given to the next one when the last commit has ended.
         self.finish()
         fault, self.fault = self.fault, None
-        opened = fault() if fault else self._database.write(body_bytes)
+        opened = (
+            fault()
+            if fault
+            else self._database.write(body_bytes, asks_at_once=asks_at_once)
+        )
         with opened as connection:
             yield connection
 
@@ -140,7 +146,9 @@ class GatedDatabase(FaultyDatabase):
         return False
 
     @contextmanager
-    def write(self, body_bytes: int = 0) -> Iterator[Connection]:
-        with super().write(body_bytes) as connection:
+    def write(
+        self, body_bytes: int = 0, *, asks_at_once: bool = False
+    ) -> Iterator[Connection]:
+        with super().write(body_bytes, asks_at_once=asks_at_once) as connection:
             yield connection
             assert self.gate.wait(timeout=60)

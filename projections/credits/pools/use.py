@@ -6,9 +6,10 @@ A store without a grant of a pool pays one look into an empty index.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, literal_column, select, update
 
 from ledger.database.bulk import insert_rows, is_among
+from ledger.database.connections import DriverStatement
 from ledger.facts.credits.grants import CreditsApplied, CreditsReinstated, Draw
 from ledger.facts.credits.holds import (
     CreditHoldCreated,
@@ -20,12 +21,19 @@ from ledger.facts.credits.holds import (
 from ledger.facts.credits.settlements import SettledInvoices
 from projections.credits.applications import read_applications
 from projections.credits.drawable import pools_of_grants
-from projections.credits.tables import IS_REINSTATED, credit_application, credit_grant
+from projections.credits.tables import (
+    IS_POOLED,
+    IS_REINSTATED,
+    credit_application,
+    credit_grant,
+)
 from projections.pools.tables import credit_pool_use
 from projections.schema import RecordedFact
 
 _use = credit_pool_use.c
-_ANY = select(credit_grant.c.position).where(credit_grant.c.pool.is_not(None)).limit(1)
+_ANY = DriverStatement(
+    select(credit_grant.c.position).where(IS_POOLED).limit(literal_column("1"))
+)
 _REINSTATED = select(credit_application).where(IS_REINSTATED)
 _ADD = (
     update(credit_pool_use)
@@ -83,7 +91,7 @@ def fold_pool_use_of_run(
 
 
 def _has_pools(connection: Connection) -> bool:
-    return connection.execute(_ANY).first() is not None
+    return _ANY.run(connection, {}).fetchone() is not None
 
 
 def _hold(applied: _Amounts, held: _Amounts, fact: HoldFact) -> None:

@@ -1,0 +1,1 @@
+"""How connections are lent beyond a statement: in pipelines."""
