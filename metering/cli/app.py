@@ -53,6 +53,10 @@ COMMANDS = {
         "commands.subscriptions.subscriptions:group",
         "List which prices customers pay; create, change and end",
     ),
+    "features": (
+        "commands.subscriptions.features:group",
+        "Attach features to products; see which customers have them",
+    ),
     "statements": (
         "commands.statements.statements:group",
         "State what usage comes to; finalize, compare and run statements",

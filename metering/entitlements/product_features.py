@@ -15,8 +15,6 @@ from projections.entitlements.queries import EntitlementQueries
 from projections.kernels.entitlements import Attachment
 from projections.prices.queries import PriceQueries
 
-_PRODUCT = "product"
-
 
 class ProductFeatures:
     """The features that hang on products.
@@ -43,7 +41,7 @@ class ProductFeatures:
         made_id = self._engine.new_id("prodft")
         param = "entitlement_feature"
         with self._engine.writing() as writing:
-            product_of(PriceQueries(writing.connection), product_id, _PRODUCT)
+            product_of(PriceQueries(writing.connection), product_id)
             seen = EntitlementQueries(writing.connection)
             feature = feature_of(seen, asked.entitlement_feature, param)
             check_active(feature, param)
@@ -137,7 +135,7 @@ class ProductFeatures:
     ) -> ListObject[ProductFeature]:
         livemode = self._engine.settings.livemode
         with self._engine.log.read() as connection:
-            product_of(PriceQueries(connection), product_id, _PRODUCT)
+            product_of(PriceQueries(connection), product_id)
             seen = EntitlementQueries(connection)
             page = page_of(
                 asked,
@@ -159,7 +157,7 @@ def _attachment_of(
     param: str = "id",
 ) -> Attachment:
     """Return a feature that hangs on a product, or refuse the parameter."""
-    product = product_of(PriceQueries(seen.connection), product_id, _PRODUCT)
+    product = product_of(PriceQueries(seen.connection), product_id)
 
     def find(wanted: str) -> Attachment | None:
         found = seen.attachment(wanted)

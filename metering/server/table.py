@@ -14,11 +14,13 @@ from metering.server.extensions import (
     statements,
 )
 from metering.server.extensions import credits as extension_credits
+from metering.server.extensions import entitlements as extension_entitlements
 from metering.server.extensions import meter_events as extension_meter_events
 from metering.server.v1 import (
     alerts,
     credit_grants,
     customers,
+    entitlements,
     invoices,
     meter_events,
     meters,
@@ -39,6 +41,7 @@ ROUTES: tuple[Route, ...] = (
     *prices.ROUTES,
     *customers.ROUTES,
     *subscriptions.ROUTES,
+    *entitlements.ROUTES,
     *invoices.ROUTES,
     *webhooks.ROUTES,
     *core_events.ROUTES,
@@ -50,6 +53,7 @@ ROUTES: tuple[Route, ...] = (
     *credit_pools.ROUTES,
     *spend_limits.ROUTES,
     *extension_meter_events.ROUTES,
+    *extension_entitlements.ROUTES,
     *statements.ROUTES,
     *explanations.ROUTES,
     *reaggregation.ROUTES,

@@ -129,7 +129,7 @@ def _run_by(command: object) -> Callable[..., object]:
 def _resource_of(group: str, commands: Mapping[str, Callable[..., object]]) -> str:
     """Return the resource that most commands of a group call by their own names."""
     counted = Counter(
-        method.partition(".")[0]
+        method.rpartition(".")[0]
         for name, run in commands.items()
         for method in _called(run, "metering.cli")
         if method.endswith(f".{name}")

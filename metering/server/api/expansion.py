@@ -66,6 +66,8 @@ def _resource(m: Metering, kind: str, resource_id: str) -> Body | str:
             return body_of(m.credit_grants.retrieve(resource_id))
         case "product":
             return body_of(m.products.retrieve(resource_id))
+        case "feature":
+            return body_of(m.entitlements.features.retrieve(resource_id))
         case "price":
             return body_of(m.prices.retrieve(resource_id))
         case _:

@@ -113,7 +113,7 @@ def _on_another_product(m: metering.Metering) -> object:
                 "prod_x", entitlement_feature=feature(m).id
             ),
             "resource_missing",
-            "product",
+            "id",
             "No such product: 'prod_x'",
         ),
         (
