@@ -48,7 +48,7 @@ def usage_by_customer(
     question, recorded = _question(engine, asked, by_day=False)
     measures = question.in_order()
     for number, measure in enumerate(measures, 1):
-        of_meter = replace(question, measures=(measure,))
+        of_meter = replace(question, measures=(measure,), has_every_name=False)
         yield from _batches(reaggregate(of_meter, recorded, None, None), BY_CUSTOMER)
         advance(number, len(measures))
 
