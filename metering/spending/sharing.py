@@ -1,7 +1,8 @@
 """Sharing: what other members' unbilled usage leaves of the pools of a customer.
 
 Were it not counted, two members could each be told that the same cent of their pool covers
-them. Members draw in the order of their names.
+them. What a member draws of it follows from what its other pools have left, so their
+members count as well, and those of theirs. They draw in the order of their names.
 """
 
 from collections import Counter
@@ -19,7 +20,7 @@ def left_by_others(
 ) -> list[Grant]:
     """Return the grants that a customer can draw from, after other members drew.
 
-    It takes a look at each of the other members, and none where no grant is of a pool.
+    It takes a look at each of the others, and none where no grant is of a pool.
 
     Args:
         burn_down: of the store.
@@ -32,7 +33,7 @@ def left_by_others(
         return list(grants)
     pools = PoolQueries(present.seen.connection)
     drawn = Counter[int]()
-    for member in pools.members_of(pool_ids):
+    for member in pools.sharing(pool_ids):
         if member == customer:
             continue
         theirs = with_drawn(present.seen.spendable_of(member, present.now), drawn)
@@ -42,12 +43,12 @@ def left_by_others(
 
 
 def drawing_together(seen: CreditQueries, customers: Collection[str]) -> list[str]:
-    """Return customers, and the other members of their pools.
+    """Return customers, and all who draw of what they draw of.
 
     What is due to any of them must be recorded before one is weighed: a grant that is not
     would leave more of its usage to the pool.
     """
     pools = PoolQueries(seen.connection)
     pool_ids = {pool_id for _, pool_id, *_ in pools.caps_of_many([*customers])}
-    fellows = pools.members_of(sorted(pool_ids)) if pool_ids else []
+    fellows = pools.sharing(pool_ids) if pool_ids else []
     return sorted({*customers, *fellows})

@@ -1,6 +1,6 @@
 """Queries of pools and of their members, as one database transaction sees them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import Connection, and_, bindparam, func, select
 
@@ -130,6 +130,18 @@ class PoolQueries:
         """Return the members that any of some pools has now, sorted by name."""
         given = {"pool_ids": pool_ids}
         return sorted(self.connection.execute(_MEMBERS_OF, given).scalars())
+
+    def sharing(self, pool_ids: Iterable[str]) -> list[str]:
+        """Return all who draw of some pools, and of others that these are members of.
+
+        Whoever is among them has all of its pools among theirs.
+        """
+        known, wanted, found = set[str](), set(pool_ids), list[str]()
+        while not wanted <= known:
+            known |= wanted
+            found = self.members_of(sorted(known))
+            wanted = {pool_id for _, pool_id, *_ in self.caps_of_many(found)}
+        return found
 
     def members_among(self, customers: Collection[str]) -> set[str]:
         """Return which customers are members of a pool now."""

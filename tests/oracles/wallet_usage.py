@@ -166,15 +166,14 @@ class UsedWallets(HeldWallets):
         self.give_back(self.stated.pop((customer, week)))
 
     def _left_by_others(self, customer: str) -> "UsedWallets":
-        """What it would be, had other members of pools of a customer drawn."""
-        others = {
-            member
-            for pool in self.pools.values()
-            if customer in pool.members
-            for member in pool.members
-        }
+        """What it would be, had all drawn that share pools, or share them with one who does."""
+        together = {customer}
+        for _ in self.pools:
+            for pool in self.pools.values():
+                if together & {*pool.members}:
+                    together |= {*pool.members}
         after = deepcopy(self)
-        for other in sorted(others - {customer}):
+        for other in sorted(together - {customer}):
             after.burn(other)
         return after
 

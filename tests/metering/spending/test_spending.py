@@ -134,6 +134,24 @@ def test_members_of_a_pool_never_spend_the_same_cent(m: metering.Metering) -> No
     assert check(m, 1) == (False, "insufficient_credits", 10, 0)
 
 
+def test_who_shares_a_pool_with_a_member_leaves_less_to_the_others(
+    m: metering.Metering,
+) -> None:
+    price = subscribed(m)
+    for customer in ("cus_2", "cus_3"):
+        subscribe(m, price, customer=customer)
+    for pool, *customers in (("left", "cus_1", "cus_2"), ("right", "cus_2", "cus_3")):
+        m.credit_pools.create(id=pool)
+        for customer in customers:
+            m.credit_pools.add_member(pool, customer=customer)
+        grant(m, 100, customer=None, pool=pool)
+
+    spend(m, 10)
+    spend(m, 10, "e_2", customer="cus_2")
+
+    assert check(m, 1, customer="cus_3") == (False, "insufficient_credits", 10, 0)
+
+
 def test_what_is_due_to_other_members_leaves_their_pool_more(
     m: metering.Metering, clock: metering.FixedClock
 ) -> None:

@@ -105,9 +105,11 @@ def _grants() -> list[Deed]:
 def _pools() -> list[Deed]:
     return [
         *(grant(pool, 30) for pool in ("crew", "team")),
+        # Its cap lies within the second of two grants.
+        grant("crew", 5, priority=10),
         *(join("crew", "ada", cap) for cap in (9, 9)),
         join("crew", "cleo"),
-        hold(5, 9, customer="ada"),
+        hold(5, 50, partial=True),
         apply(4, 8, "cleo"),
         *(("change_cap", {"pool": "crew", "cap": cap}) for cap in (8, 7, 20)),
         *(("leave", {"pool": "crew", "customer": "ada"}) for _ in range(2)),
