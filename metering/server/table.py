@@ -26,6 +26,7 @@ from metering.server.v1 import (
     meters,
     prices,
     subscriptions,
+    usage_records,
     webhooks,
 )
 from metering.server.v2 import core_events, stream
@@ -42,6 +43,7 @@ ROUTES: tuple[Route, ...] = (
     *customers.ROUTES,
     *subscriptions.ROUTES,
     *entitlements.ROUTES,
+    *usage_records.ROUTES,
     *invoices.ROUTES,
     *webhooks.ROUTES,
     *core_events.ROUTES,

@@ -140,6 +140,8 @@ def _billed(price: metering.Price, event_names: Mapping[str, str]) -> str:
     every: str = terms.interval
     if terms.interval_count > 1:
         every = f"{terms.interval_count} {every}s"
+    if terms.aggregate_usage is not None:
+        return f"every {every}, {terms.aggregate_usage} of usage records"
     if terms.meter is None:
         return f"every {every}"
     return f"every {every}, {event_names[terms.meter]}"

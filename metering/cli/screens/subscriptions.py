@@ -69,6 +69,14 @@ def subscription_columns(
     ]
 
 
+RECORDED_COLUMNS: list[Column[metering.UsageRecordSummary]] = [
+    Column("from (UTC)", lambda each: each.period.start),
+    Column("until (UTC)", lambda each: each.period.end),
+    Column("usage", lambda each: each.total_usage, is_number=True),
+    Column("statement", lambda each: each.invoice, is_whole=True),
+]
+
+
 def _product_names(
     m: metering.Metering, shown: Sequence[metering.Subscription]
 ) -> dict[str, str]:

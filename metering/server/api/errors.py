@@ -110,8 +110,13 @@ class HostRefusedError(RequestRefusedError):
 class UnknownRouteError(RequestRefusedError):
     """Nothing is served at the URL."""
 
-    def __init__(self, method: str, path: str) -> None:
-        super().__init__(f"Unrecognized request URL ({method}: {path[:200]}).")
+    def __init__(self, method: str, path: str, until: str | None = None) -> None:
+        before = (
+            ""
+            if until is None
+            else f" Clients that send a Stripe-Version before {until} find it."
+        )
+        super().__init__(f"Unrecognized request URL ({method}: {path[:200]}).{before}")
 
 
 class BodyUnreadableError(RequestRefusedError):

@@ -84,6 +84,8 @@ class Call:
         request: its name, where the client sent an idempotency key.
         authorization: what it was opened with.
         accept, prefer: the headers of these names.
+        stripe_version: the version of Stripe's API that the client knows; empty if it
+            does not say.
         metrics: what the server has counted.
         rows: the body, where the route takes one of rows.
     """
@@ -99,6 +101,7 @@ class Call:
     prefer: str
     metrics: Metrics
     rows: SentRows | None = None
+    stripe_version: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +188,8 @@ class Route:
         credential: whether an API key opens it, or the token of a session alone.
         rows: where the body is rows, not parameters.
         answers_in: the media types of its answers; the first by default.
+        until_version: of Stripe's API, which has it no more: only clients of a version
+            before find it.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -206,6 +211,7 @@ class Route:
     credential: Credential = "key"
     rows: RowsBody | None = None
     answers_in: tuple[str, ...] = (JSON,)
+    until_version: str | None = None
 
     def __post_init__(self) -> None:
         """Check that it is answered in one way."""

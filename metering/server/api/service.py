@@ -27,7 +27,11 @@ from metering.server.api.authentication import (
 )
 from metering.server.api.complaints import limit_complaints
 from metering.server.api.error_responses import log_failure, response_to_failure
-from metering.server.api.errors import MediaTypeRefusedError, PositionNotReachedError
+from metering.server.api.errors import (
+    MediaTypeRefusedError,
+    PositionNotReachedError,
+    UnknownRouteError,
+)
 from metering.server.api.expansion import check_paths, expand
 from metering.server.api.health import Health
 from metering.server.api.metrics import Metrics
@@ -41,6 +45,7 @@ from metering.server.api.requests import (
     media_type_named,
 )
 from metering.server.api.routes import Answer, Call, Route, RowsBody, SentRows
+from metering.server.api.versions import is_before
 from metering.server.grammar.cloud_events import attributes_in, is_in_binary_mode
 from metering.server.grammar.forms import decode_form, given_twice
 from metering.server.grammar.json_bodies import decode_json
@@ -153,6 +158,10 @@ class Service:
     ) -> tuple[Call, list[str]]:
         """Read a request that may be made, and the paths that it wants expanded."""
         key_id = self._admit(route, asked, keys)
+        version = asked.headers.get("stripe-version", "")
+        until = route.until_version
+        if until is not None and not is_before(version, until):
+            raise UnknownRouteError(route.method, asked.path, until)
         given = rows = None
         if route.rows is not None:
             rows = _rows(route.rows, asked)
@@ -175,6 +184,7 @@ class Service:
             prefer=asked.headers.get("prefer", ""),
             metrics=self._metrics,
             rows=rows,
+            stripe_version=version,
         )
         return call, paths
 

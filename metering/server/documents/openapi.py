@@ -168,6 +168,8 @@ def _operation(route: Route) -> Node:
         *(_path_parameter(name) for name in _names_in(route.path)),
         _reference("parameters", "MinPosition"),
     ]
+    if route.until_version is not None:
+        parameters.append(_version_parameter(route.until_version))
     operation: Node = {
         "operationId": _operation_id(route.method, route.path),
         "tags": [_resource_of(route.path)],
@@ -238,6 +240,16 @@ def _query_parameter(leaf: Leaf) -> Node:
     if leaf.is_required and leaf.parent:
         parameter["description"] = f"Required where {leaf.parent} is given."
     return parameter
+
+
+def _version_parameter(until: str) -> Node:
+    return {
+        "name": "Stripe-Version",
+        "in": "header",
+        "required": True,
+        "description": f"A version of Stripe's API before {until}.",
+        "schema": {"enum": ["2025-02-24.acacia"]},
+    }
 
 
 def _attribute_parameter(attribute: str) -> Node:

@@ -3,9 +3,15 @@
 Source: https://docs.stripe.com/api/products and https://docs.stripe.com/api/prices
 """
 
+from dataclasses import replace
+
+from metering.arguments.refusals import unknown
+from metering.bodies import body_of
 from metering.prices.product_requests import ProductCreate, ProductList, ProductUpdate
 from metering.prices.requests import PriceCreate, PriceList, PriceUpdate
 from metering.prices.search import SearchRequest
+from metering.server.api.routes import Answer, Call
+from metering.server.api.versions import BASIL, is_before
 from metering.server.v1.created import listing_by_creation
 from metering.server.v1.resources import ResourceRoutes
 
@@ -23,6 +29,18 @@ _PRICES = ResourceRoutes(
         "tiers": "part of a price",
     },
 )
+
+
+def _create(call: Call) -> Answer:
+    """Create a price, by the rules of the client's version of the API."""
+    given, terms = call.given, call.given.get("recurring") or {}
+    if not is_before(call.stripe_version, BASIL):
+        if "aggregate_usage" in terms:
+            raise unknown("recurring[aggregate_usage]")
+    elif terms.get("usage_type") == "metered" and not terms.get("meter"):
+        given = {**given, "recurring": {"aggregate_usage": "sum", **terms}}
+    return Answer(body=body_of(call.m.prices.create(**given)))
+
 
 ROUTES = (
     _PRODUCTS.creates(
@@ -47,10 +65,13 @@ ROUTES = (
         "product",
         lambda m: m.products.delete,
     ),
-    _PRICES.creates(
-        "Create a price, and its product where one is given.",
-        lambda m: m.prices.create,
-        takes=PriceCreate,
+    replace(
+        _PRICES.creates(
+            "Create a price, and its product where one is given.",
+            lambda m: m.prices.create,
+            takes=PriceCreate,
+        ),
+        handler=_create,
     ),
     _PRICES.retrieves("Retrieve a price."),
     _PRICES.changes(

@@ -22,6 +22,7 @@ ALLOWED = {
         ("POST", "/v2/billing/meter_event_session"),
         ("POST", "/metering/v1/meter_events"),
         ("POST", "/metering/v1/spend"),
+        ("POST", "/v1/subscription_items/{id}/usage_records"),
         ("POST", "/v1/billing/meter_event_adjustments"),
     },
     "read": {
@@ -40,6 +41,7 @@ ALLOWED = {
         ("GET", "/v1/subscriptions/{id}"),
         ("GET", "/v1/subscription_items"),
         ("GET", "/v1/subscription_items/{id}"),
+        ("GET", "/v1/subscription_items/{id}/usage_record_summaries"),
         ("GET", "/v1/billing/alerts"),
         ("GET", "/v1/billing/alerts/{id}"),
         ("GET", "/v1/billing/credit_grants"),
@@ -168,7 +170,9 @@ def secret(key: metering.ApiKey) -> str:
 def status(server: Server, route: Route, key: str | None) -> int:
     # What no route takes: whoever is let in is told so, and nothing comes of it.
     path = route.path.replace("{id}", "none")
-    return server.ask(route.method, f"{path}?foo=1", key=key).status
+    # Of a version that has every route.
+    version = {"Stripe_Version": "2025-02-24.acacia"}
+    return server.ask(route.method, f"{path}?foo=1", key=key, **version).status
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,7 @@ from metering.cli.signatures import JsonOption
 from metering.cli.targets import StoreTarget, find_meter
 from metering.prices.requests import (
     QUANTITY_BOUND,
+    AggregateUsageName,
     IntervalName,
     PriceCreate,
     ProductDataParams,
@@ -121,6 +122,9 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
     meter: Annotated[
         str | None, option("METER", "Whose usage it prices: its id or event name.")
     ] = None,
+    aggregate_usage: Annotated[
+        AggregateUsageName | None, FieldOption(RecurringParams)
+    ] = None,
     lookup_key: Annotated[str | None, FieldOption(PriceCreate, metavar="KEY")],
     transfer_lookup_key: Annotated[
         bool,
@@ -133,8 +137,8 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
 ) -> metering.Price:
     """Create a price, of a product that is there or of a new one.
 
-    With --meter it is billed by the usage of a meter, each month unless --every says
-    otherwise.
+    With --meter it is billed by the usage of a meter, with --aggregate-usage by usage
+    records, each month unless --every says otherwise.
     """
     given: dict[str, Any] = {}
     if tier:
@@ -148,14 +152,14 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
         given["unit_amount_decimal"] = amount
     if package is not None:
         given["transform_quantity"] = {"divide_by": package, "round": package_round}
+    terms: dict[str, Any] = {}
     if meter is not None:
-        given["recurring"] = {
-            "usage_type": "metered",
-            "meter": find_meter(m, meter).id,
-        }
-    if every is not None or meter is not None or interval_count is not None:
-        terms = {"interval": every or "month", "interval_count": interval_count}
-        given["recurring"] = {**given.get("recurring", {}), **terms}
+        terms |= {"usage_type": "metered", "meter": find_meter(m, meter).id}
+    if aggregate_usage is not None:
+        terms |= {"usage_type": "metered", "aggregate_usage": aggregate_usage}
+    if terms or every is not None or interval_count is not None:
+        terms |= {"interval": every or "month", "interval_count": interval_count}
+        given["recurring"] = terms
     if product_name is not None:
         given["product_data"] = {"name": product_name}
     return m.prices.create(

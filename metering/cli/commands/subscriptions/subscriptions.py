@@ -19,11 +19,13 @@ from metering.cli.options import (
     given_metadata,
     option,
 )
-from metering.cli.resource import Listing, Resource
+from metering.cli.resource import Done, Listing, Resource
 from metering.cli.screens.subscriptions import (
+    RECORDED_COLUMNS,
     subscription_columns,
     subscription_details,
 )
+from metering.cli.screens.text import number, second
 from metering.subscriptions.requests import (
     QUANTITY_MAX,
     CancellationDetailsParams,
@@ -32,8 +34,10 @@ from metering.subscriptions.requests import (
     SubscriptionCreate,
     SubscriptionList,
 )
+from metering.usage_records.requests import ActionName, NamedUsageRecord
 
 _SubscriptionArgument = Annotated[str, argument("SUBSCRIPTION", "Its id.")]
+_ItemArgument = Annotated[str, argument("ITEM", "The id of a subscription's item.")]
 _TimeOption = Annotated[Any, FieldOption(SubscriptionCreate, metavar="TIME")]
 _AtPeriodEndOption = Annotated[
     bool,
@@ -182,6 +186,42 @@ def cancel(
             subscription, cancel_at_period_end=True, cancellation_details=details
         )
     return m.subscriptions.cancel(subscription, cancellation_details=details)
+
+
+@SUBSCRIPTIONS.command()
+def record_usage(
+    m: metering.Metering,
+    item: _ItemArgument,
+    *,
+    quantity: Annotated[int, FieldOption(NamedUsageRecord, metavar="N")],
+    action: Annotated[ActionName, FieldOption(NamedUsageRecord)] = "increment",
+    timestamp: Annotated[Any, FieldOption(NamedUsageRecord, metavar="TIME")],
+    identifier: Annotated[str | None, FieldOption(NamedUsageRecord)],
+) -> Done:
+    """Record usage of an item whose price has no meter."""
+    record = m.subscription_items.create_usage_record(
+        item,
+        quantity=quantity,
+        action=action,
+        timestamp=timestamp,
+        identifier=identifier,
+    )
+    change = "Set to" if record.action == "set" else "Added"
+    at = f"{second(record.timestamp)} UTC"
+    return Done(record, f"{change} {number(record.quantity)} at {at}: {record.id}")
+
+
+@SUBSCRIPTIONS.command(lists=True)
+def recorded_usage(
+    m: metering.Metering, item: _ItemArgument
+) -> Listing[metering.UsageRecordSummary]:
+    """List what the usage records of an item come to in each period, newest first."""
+    found = m.subscription_items.list_usage_record_summaries(item, limit=LIMIT_MAX)
+    return Listing(
+        found.auto_paging_iter(),
+        lambda _: RECORDED_COLUMNS,
+        none=f"No period of {item} has begun.",
+    )
 
 
 SUBSCRIPTIONS.actions(
