@@ -76,8 +76,13 @@ class Entitlements:
     def _read(
         self, asked: EntitlementQuestion
     ) -> tuple[Sequence[FeatureDefinition], EntitlementTimeline]:
+        memory = self._engine.entitlements
         with self._engine.log.read() as connection:
             seen = EntitlementQueries(connection)
+            position = memory.follow(seen)
+            known = memory.known(position, asked.customer, asked.feature)
+            if known is not None:
+                return known
 
             def find(name: str) -> Sequence[FeatureDefinition] | None:
                 found = seen.feature(name)
@@ -85,6 +90,5 @@ class Entitlements:
 
             named = found_by_id(find, asked.feature, "feature", "feature")
             timeline = seen.of_customer(asked.customer).timeline
-            memory = self._engine.entitlements
-            memory.keep(seen, (asked.feature, named), (asked.customer, timeline))
+            memory.keep(position, (asked.feature, named), (asked.customer, timeline))
         return named, timeline

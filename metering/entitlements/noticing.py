@@ -8,7 +8,7 @@ processes that look at once one records it, and one that is killed has lost noth
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ledger.commits import log_time, read_head
+from ledger.commits import read_head
 from ledger.entries import recording_instant
 from ledger.facts.entitlements import EntitlementsUpdated
 from metering.store.engine import Engine
@@ -34,11 +34,12 @@ def record_entitlement_updates(engine: Engine) -> None:
 
 def _follow(watch: EntitlementWatch, seen: EntitlementQueries, position: int) -> None:
     """Find whom the facts up to a position concern that are new to this process."""
-    if (time := log_time(seen.connection)) != watch.time:
-        watch.position, watch.time = 0, time
-    if seen.newest().attachment is not None:
+    newest = seen.newest()
+    if newest.correction != watch.correction:
+        watch.position, watch.correction = 0, newest.correction
+    if newest.attachment is not None:
         after = watch.position
-        watch.look_at(seen.affected_after(after) if after else seen.concerned())
+        watch.look_at(seen.affected_after(after, newest) if after else seen.concerned())
     watch.position = position
 
 
@@ -70,10 +71,10 @@ def _looked(
     seen: EntitlementQueries, customers: Sequence[str], now: int
 ) -> list[_Look]:
     looks = []
-    for customer in customers:
-        timeline = seen.of_customer(customer).timeline
-        last = seen.last_update(customer)
-        updates = [*updates_due(customer, timeline, last, now)]
+    last = seen.last_updates(customers)
+    for customer, found in seen.of_customers(customers):
+        timeline = found.timeline
+        updates = [*updates_due(customer, timeline, last.get(customer), now)]
         next_change = next(iter(timeline.changes(now)), None)
         looks.append(_Look(customer, updates, next_change))
     return looks

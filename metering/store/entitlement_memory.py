@@ -42,19 +42,24 @@ class EntitlementMemory:
             named, timeline = self._named.get(feature), self._timelines.get(customer)
         return None if named is None or timeline is None else (named, timeline)
 
+    def follow(self, seen: "EntitlementQueries") -> int:
+        """Forget what facts have changed since, and return the position of the last."""
+        position = read_head(seen.connection).facts_position
+        with self._lock:
+            if position > self._position:
+                self._follow(seen, position)
+        return position
+
     def keep(
         self,
-        seen: "EntitlementQueries",
+        facts_position: int,
         named: "tuple[str, Sequence[FeatureDefinition]]",
         timeline: "tuple[str, EntitlementTimeline]",
     ) -> None:
-        """Keep what was read, and forget what facts have changed since."""
-        position = read_head(seen.connection).facts_position
+        """Keep what was read as of the last fact, unless another is known already."""
         with self._lock:
-            if position < self._position:
+            if facts_position != self._position:
                 return
-            if position > self._position:
-                self._follow(seen, position)
             if len(self._timelines) >= _CUSTOMERS_MAX:
                 self._timelines.clear()
             if len(self._named) >= _CUSTOMERS_MAX:
@@ -67,7 +72,9 @@ class EntitlementMemory:
         if known is None or newest.feature != known.feature:
             # An id never changes what it means, but a lookup key may be another's too.
             self._named.clear()
-        if known is not None and newest[1:] != known[1:]:
-            for customer in seen.affected_after(self._position):
+        if known is None or newest.correction != known.correction:
+            self._timelines.clear()
+        elif newest[1:] != known[1:]:
+            for customer in seen.affected_after(self._position, newest):
                 self._timelines.pop(customer, None)
         self._position, self._newest = position, newest

@@ -10,8 +10,6 @@ from collections.abc import Iterable
 
 import msgspec
 
-from ledger.facts.instants import LogTime
-
 _AT_ONCE = 0
 
 
@@ -21,13 +19,13 @@ class EntitlementWatch(msgspec.Struct, kw_only=True):
     Attributes:
         lock: held by the thread that looks.
         position: of the last fact that was looked at; 0 before any.
-        time: the log's, by which the instants are.
+        correction: of the log's time, the last one, by which the instants are.
         due: when a customer's entitlements change next, as its facts are.
     """
 
     lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
     position: int = 0
-    time: LogTime = msgspec.field(default_factory=LogTime)
+    correction: int | None = None
     due: dict[str, int] = msgspec.field(default_factory=dict)
 
     def look_at(self, customers: Iterable[str]) -> None:

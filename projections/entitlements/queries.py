@@ -1,6 +1,6 @@
 """Queries of features and entitlements, as one database transaction sees them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from ledger.database.bulk import is_among
 from ledger.database.rows import RowsByKey
 from ledger.entries import recording_instant
 from ledger.facts.entitlements import EntitlementsUpdated
+from ledger.schema import log_correction
 from projections.entitlements.tables import (
     ATTACHMENTS,
     FEATURES,
@@ -52,12 +53,6 @@ _FEW_ATTACHMENTS = _ATTACHMENTS.where(
 _FEW_PRODUCTS = select(price.c.price_id, price.c.product_id).where(
     price.c.price_id.in_(bindparam("ids", expanding=True))
 )
-_LAST_UPDATE = (
-    select(entitlement_update)
-    .where(entitlement_update.c.customer == bindparam("customer"))
-    .order_by(entitlement_update.c.position.desc())
-    .limit(1)
-)
 _CUSTOMER_AT = select(subscription.c.customer).where(
     subscription.c.position == bindparam("position")
 )
@@ -65,33 +60,40 @@ _FIRST = select(func.min(subscription.c.position)).where(
     subscription.c.customer == bindparam("customer")
 )
 _FEATURE_AT = _FEATURES.where(feature.c.position == bindparam("position"))
-# Of subscriptions that changed, and of those with a product whose features did.
-_AFFECTED_AFTER = union(
-    select(subscription.c.customer).where(subscription.c.changed > bindparam("after")),
+_OF_CHANGED = (
+    select(subscription.c.customer)
+    .where(subscription.c.changed > bindparam("after"))
+    .distinct()
+)
+_PRODUCTS_CHANGED = (
+    select(product_feature.c.product_id)
+    .where(product_feature.c.changed > bindparam("after"))
+    .distinct()
+)
+_SUBSCRIBED = (
     select(subscription.c.customer)
     .join(
         subscription_item,
         subscription_item.c.subscription_id == subscription.c.subscription_id,
     )
     .join(price, price.c.price_id == subscription_item.c.price_id)
-    .join(product_feature, product_feature.c.product_id == price.c.product_id)
-    .where(product_feature.c.changed > bindparam("after")),
-).order_by("customer")
+    .distinct()
+)
+_OF_PRODUCTS = _SUBSCRIBED.where(
+    price.c.product_id.in_(bindparam("ids", expanding=True))
+)
 # Of all who have such a product, or were told of something.
 _CONCERNED = union(
-    select(subscription.c.customer)
-    .join(
-        subscription_item,
-        subscription_item.c.subscription_id == subscription.c.subscription_id,
-    )
-    .join(price, price.c.price_id == subscription_item.c.price_id)
-    .join(product_feature, product_feature.c.product_id == price.c.product_id),
+    _SUBSCRIBED.join(
+        product_feature, product_feature.c.product_id == price.c.product_id
+    ),
     select(entitlement_update.c.customer),
-).order_by("customer")
+)
 _NEWEST = select(
     select(func.max(feature.c.position)).scalar_subquery(),
     select(func.max(product_feature.c.changed)).scalar_subquery(),
     select(func.max(subscription.c.changed)).scalar_subquery(),
+    select(func.max(log_correction.c.position)).scalar_subquery(),
 )
 
 
@@ -102,11 +104,13 @@ class NewestFacts(NamedTuple):
         feature: created a feature.
         attachment: about a feature on a product.
         subscription: about a subscription.
+        correction: of the log's time, after which facts count as of other instants.
     """
 
     feature: int | None
     attachment: int | None
     subscription: int | None
+    correction: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,15 +204,45 @@ class EntitlementQueries:
     def of_customer(self, customer: str) -> CustomerEntitlements:
         """Return what a customer was, is and will be entitled to."""
         found = SubscriptionQueries(self.connection).of_customer(customer)
-        return CustomerEntitlements(
-            first_position=found[0].position if found else None,
-            timeline=self._timeline(found),
-        )
+        price_ids = {
+            at.price_id for each in found for item in each.items for at in item.prices
+        }
+        return self._entitlements(found, *self._hung_on(price_ids))
 
-    def last_update(self, customer: str) -> EntitlementsUpdated | None:
-        """Return the last change of a customer's features that was noticed."""
-        row = self.connection.execute(_LAST_UPDATE, {"customer": customer}).first()
-        return None if row is None else UPDATES.read(row)
+    def of_customers(
+        self, customers: Sequence[str]
+    ) -> Iterator[tuple[str, CustomerEntitlements]]:
+        """Yield the same of many customers, in few statements."""
+        found: dict[str, list[SubscriptionDefinition]] = {
+            each: [] for each in customers
+        }
+        for each in SubscriptionQueries(self.connection).of_customers(customers):
+            found[each.customer].append(each)
+        price_ids = {
+            at.price_id
+            for subscriptions in found.values()
+            for each in subscriptions
+            for item in each.items
+            for at in item.prices
+        }
+        hung = self._hung_on(price_ids)
+        for customer, subscriptions in found.items():
+            yield customer, self._entitlements(subscriptions, *hung)
+
+    def last_updates(self, customers: Sequence[str]) -> dict[str, EntitlementsUpdated]:
+        """Return the last changes of customers' features that were noticed."""
+        is_among_them = is_among(
+            self.connection, entitlement_update.c.customer, customers
+        )
+        newest = (
+            select(func.max(entitlement_update.c.position))
+            .where(is_among_them)
+            .group_by(entitlement_update.c.customer)
+        )
+        rows = self.connection.execute(
+            select(entitlement_update).where(entitlement_update.c.position.in_(newest))
+        )
+        return {row.customer: UPDATES.read(row) for row in rows}
 
     def first_position(self, customer: str) -> int | None:
         """Return the position of a customer's first subscription."""
@@ -223,21 +257,46 @@ class EntitlementQueries:
         found: str | None = self.connection.execute(_CUSTOMER_AT, given).scalar()
         return found
 
-    def affected_after(self, position: int) -> Sequence[str]:
-        """Return the customers whose entitlements facts behind a position may change."""
+    def affected_after(self, position: int, newest: NewestFacts) -> list[str]:
+        """Return the customers whose entitlements facts behind a position may change.
+
+        Args:
+            position: of the log.
+            newest: the last facts, in the same database transaction.
+        """
+        found: set[str] = set()
         given = {"after": position}
-        return self.connection.execute(_AFFECTED_AFTER, given).scalars().all()
+        if (newest.subscription or 0) > position:
+            found.update(self.connection.execute(_OF_CHANGED, given).scalars())
+        if (newest.attachment or 0) > position:
+            ids = self.connection.execute(_PRODUCTS_CHANGED, given).scalars().all()
+            subscribed = self.connection.execute(_OF_PRODUCTS, {"ids": ids})
+            found.update(subscribed.scalars())
+        return sorted(found)
 
-    def concerned(self) -> Sequence[str]:
+    def concerned(self) -> list[str]:
         """Return the customers who are entitled to something, or may come to be or were."""
-        return self.connection.execute(_CONCERNED).scalars().all()
+        return sorted(self.connection.execute(_CONCERNED).scalars())
 
-    def _timeline(self, found: Sequence[SubscriptionDefinition]) -> EntitlementTimeline:
-        price_ids = {
-            at.price_id for each in found for item in each.items for at in item.prices
-        }
+    def _hung_on(
+        self, price_ids: Collection[str]
+    ) -> tuple[RowsByKey[str, str], Mapping[str, Sequence[Attachment]]]:
+        """Return the product of each price, and what ever hung on each product."""
         rows = self.connection.execute(_FEW_PRODUCTS, {"ids": sorted(price_ids)})
         products: RowsByKey[str, str] = RowsByKey(price, map(tuple, rows))
         ids = sorted(set(products.values()))
-        hung = self.connection.execute(_FEW_ATTACHMENTS, {"ids": ids})
-        return entitlement_timeline(found, products, [*map(ATTACHMENTS.read, hung)])
+        hung: dict[str, list[Attachment]] = {}
+        for row in self.connection.execute(_FEW_ATTACHMENTS, {"ids": ids}):
+            hung.setdefault(row.product_id, []).append(ATTACHMENTS.read(row))
+        return products, hung
+
+    def _entitlements(
+        self,
+        found: Sequence[SubscriptionDefinition],
+        products: Mapping[str, str],
+        hung: Mapping[str, Sequence[Attachment]],
+    ) -> CustomerEntitlements:
+        return CustomerEntitlements(
+            first_position=found[0].position if found else None,
+            timeline=entitlement_timeline(found, products, hung),
+        )

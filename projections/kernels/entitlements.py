@@ -167,18 +167,15 @@ def detached(
 def entitlement_timeline(
     subscriptions: Iterable[SubscriptionDefinition],
     products: Mapping[str, str],
-    attachments: Sequence[Attachment],
+    on_product: Mapping[str, Sequence[Attachment]],
 ) -> EntitlementTimeline:
     """Return what a customer is entitled to, at any instant.
 
     Args:
         subscriptions: all of the customer.
         products: the product of each price of theirs.
-        attachments: to these products, also those that ended.
+        on_product: what hangs on these products, or did.
     """
-    on_product: dict[str, list[Attachment]] = {}
-    for each in attachments:
-        on_product.setdefault(each.product_id, []).append(each)
     found: dict[str, list[Span]] = {}
     for subscription in subscriptions:
         for item in subscription.items:

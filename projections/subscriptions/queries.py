@@ -83,6 +83,16 @@ class SubscriptionQueries:
         rows = self.connection.execute(_OF_CUSTOMER, {"customer": customer})
         return [read_subscription(row) for row in rows]
 
+    def of_customers(
+        self, customers: Sequence[str]
+    ) -> Iterator[SubscriptionDefinition]:
+        """Yield every subscription of some customers, oldest first."""
+        wanted = _SUBSCRIPTIONS.where(
+            is_among(self.connection, subscription.c.customer, list(customers))
+        )
+        rows = self.connection.execute(wanted.order_by(subscription.c.position))
+        yield from map(read_subscription, rows)
+
     def due(self, instant: int, limit: int) -> list[SubscriptionDefinition]:
         """Return subscriptions of which time brought an end about that nobody noticed."""
         given = {"instant": instant, "limit": limit}

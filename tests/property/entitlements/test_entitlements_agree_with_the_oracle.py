@@ -115,13 +115,20 @@ class Lives:
 
     def pass_days(self, number: int) -> None:
         end = self.clock.now() + number * DAY
-        while (edge := min(self._edges(), default=end)) < end:
-            self.clock.set(edge)
-            self.compare()
-        self.clock.set(end)
+        before = self.compare()
+        while (now := self.clock.now()) < end:
+            self.clock.set(min([end, *self._edges()]))
+            after = self.compare()
+            for each, answer in before.items():
+                # It says until when it holds, and is another then.
+                assert answer.until is None or answer.until > now
+                holds = answer.until is None or self.clock.now() < answer.until
+                assert holds == (after[each].entitled == answer.entitled)
+            before = after
 
-    def compare(self) -> None:
-        """Check that everybody has what the oracle says."""
+    def compare(self) -> dict[tuple[str, str], metering.EntitlementCheck]:
+        """Check that everybody has what the oracle says, and return all answers."""
+        answers = {}
         found = list(self.m.subscriptions.list(status="all", limit=100))
         self.oracle.look(self.clock.now(), found)
         for customer in CUSTOMERS:
@@ -131,6 +138,8 @@ class Lives:
             for each in self.features:
                 answer = self.other.entitlements.check(customer=customer, feature=each)
                 assert answer.entitled == (each in expected)
+                answers[customer, each] = answer
+        return answers
 
     def told(self) -> dict[str, list[set[str]]]:
         """Read what each customer had, each time that an event told of it."""
@@ -240,6 +249,8 @@ def lives(targets: StoreTargets, *, at_once: bool) -> Iterator[Lives]:
         (Lives.attach, 0),
         (Lives.add, 2),
         (Lives.pass_days, 12),
+        (Lives.swap, 2),
+        (Lives.pass_days, 1),
         (Lives.detach, 0),
         (Lives.cancel, 0),
         (Lives.pass_days, 40),
