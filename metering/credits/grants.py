@@ -24,6 +24,7 @@ from metering.arguments.refusals import exclusive
 from metering.arguments.schema import checked
 from metering.arguments.times import Time, instant
 from metering.credits.amounts import money_of
+from metering.credits.owners import owner_of
 from metering.credits.pooling import check_currency_of_caps, open_pool, pool_of
 from metering.credits.requests import (
     ApplicabilityConfigParams,
@@ -38,7 +39,7 @@ from metering.credits.requests import (
 from metering.credits.resources import CreditGrant, monetary
 from metering.credits.scopes import applicability_of, prices_of
 from metering.errors import InvalidRequestError
-from metering.store.engine import Engine, everybody
+from metering.store.engine import Engine
 from projections.credits.pools.grants import PoolGrants
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.grants import Grant
@@ -157,7 +158,7 @@ class CreditGrants:
             expiry = _optional(asked.expires_at, "expires_at")
         pairs = asked.metadata
 
-        with self._engine.writing_credits(everybody) as (writing, seen):
+        with self._engine.writing_credits(owner_of(grant_id)) as (writing, seen):
             grant = grant_of(seen, grant_id)
             updated = CreditGrantUpdated(
                 grant_id=grant_id,
@@ -185,7 +186,7 @@ class CreditGrants:
             ResourceMissingError: there is no such grant.
             InvalidRequestError: it is expired or voided already.
         """
-        with self._engine.writing_credits(everybody) as (writing, seen):
+        with self._engine.writing_credits(owner_of(grant_id)) as (writing, seen):
             _check_not_over(grant_of(seen, grant_id), writing.now)
             writing.record([CreditGrantExpired(grant_id=grant_id)])
         return self.retrieve(grant_id)
@@ -198,7 +199,7 @@ class CreditGrants:
             InvalidRequestError: credits of it are applied to an invoice or held, or it
                 is expired or voided already.
         """
-        with self._engine.writing_credits(everybody) as (writing, seen):
+        with self._engine.writing_credits(owner_of(grant_id)) as (writing, seen):
             grant = grant_of(seen, grant_id)
             _check_not_over(grant, writing.now)
             if grant.applied:
@@ -227,7 +228,7 @@ class CreditGrants:
         Raises:
             ResourceMissingError: there is no such grant.
         """
-        with self._engine.credits() as (seen, _):
+        with self._engine.credits(owner_of(grant_id)) as (seen, _):
             grant = grant_of(seen, grant_id)
         return grant_resource(grant, livemode=self._engine.settings.livemode)
 
@@ -283,7 +284,7 @@ class CreditGrants:
         return listed(asked, self._resources(found), self._page)
 
     def _page_of_pool(self, asked: PoolGrantList) -> ListObject[CreditGrant]:
-        with self._engine.credits() as (seen, _):
+        with self._engine.credits(customers=()) as (seen, _):
             pool = pool_of(seen, asked.pool, "pool")
             found = PoolGrants(seen, pool.pool_id).page(_rows_of(seen, asked))
         return listed(asked, self._resources(found), self._page_of_pool)

@@ -12,6 +12,7 @@ from metering.arguments.pages import LIMIT, ListObject, check_cursors, listed
 from metering.arguments.refusals import missing
 from metering.arguments.schema import checked
 from metering.credits.grants import grant_of
+from metering.credits.owners import owner_of
 from metering.credits.requests import CreditTransactionList
 from metering.credits.resources import (
     CreditBalanceTransaction,
@@ -91,7 +92,9 @@ class CreditBalanceTransactions:
     ) -> ListObject[CreditBalanceTransaction]:
         if asked.customer is None and asked.credit_grant is None:
             raise missing("customer")
-        whose = None if asked.customer is None else [asked.customer]
+        whose = (
+            owner_of(asked.credit_grant) if asked.customer is None else [asked.customer]
+        )
         with self._engine.credits(whose) as (seen, now):
             found = self._found(asked, seen, now)
         livemode = self._engine.settings.livemode

@@ -164,7 +164,7 @@ class CreditPools:
         Raises:
             ResourceMissingError: there is no such pool.
         """
-        with self._engine.credits() as (seen, _):
+        with self._engine.credits(customers=()) as (seen, _):
             found = pool_of(seen, pool_id, "id")
         return pool_resource(found, livemode=self._livemode)
 
@@ -269,7 +269,7 @@ class CreditPools:
             ResourceMissingError: there is no such pool, or the customer never joined it.
         """
         asked = checked(PoolMemberRemove, customer=customer)
-        with self._engine.credits() as (seen, _):
+        with self._engine.credits(customers=()) as (seen, _):
             pool, pools = pool_of(seen, pool_id, "id"), PoolQueries(seen.connection)
             found = found_by_id(
                 lambda each: pools.last_member(pool.pool_id, each),
@@ -331,12 +331,12 @@ class CreditPools:
             InvalidRequestError: an argument is malformed.
         """
         asked = checked(PoolBalanceQuery, customer=customer, credit_grant=credit_grant)
-        with self._engine.credits() as (seen, now):
+        with self._engine.credits(customers=()) as (seen, now):
             pool = pool_of(seen, pool_id, "id")
             return pool_balance(seen, pool, asked, now, livemode=self._livemode)
 
     def _page(self, asked: CreditPoolList) -> ListObject[CreditPool]:
-        with self._engine.credits() as (seen, _):
+        with self._engine.credits(customers=()) as (seen, _):
             page = page_of(asked, lambda each, at: pool_of(seen, each, at).position)
             found = PoolQueries(seen.connection).page(page)
         made = [pool_resource(each, livemode=self._livemode) for each in found]
@@ -345,7 +345,7 @@ class CreditPools:
     def _page_of_members(
         self, pool_id: str, asked: PoolMemberList
     ) -> ListObject[CreditPoolMember]:
-        with self._engine.credits() as (seen, _):
+        with self._engine.credits(customers=()) as (seen, _):
             pools, pool = PoolQueries(seen.connection), pool_of(seen, pool_id, "id")
 
             def member_of(customer: str) -> PoolMember | None:

@@ -269,7 +269,7 @@ class CreditSchedules:
         Raises:
             ResourceMissingError: there is no such schedule.
         """
-        with self._engine.credits() as (credit, _):
+        with self._engine.credits(_customer_of(schedule_id)) as (credit, _):
             schedule = schedule_of(ScheduleQueries(credit.connection), schedule_id)
         return schedule_resource(schedule, livemode=self._livemode)
 
@@ -318,12 +318,10 @@ class CreditSchedules:
         changed: Callable[[Schedule, int], ScheduleChange | None],
     ) -> CreditSchedule:
         """Record what changes a schedule, once it has granted what is due."""
-
-        def whose(credit: CreditQueries) -> Collection[str]:
-            seen = ScheduleQueries(credit.connection)
-            return [schedule_of(seen, schedule_id).customer]
-
-        with self._engine.writing_credits(whose) as (writing, credit):
+        with self._engine.writing_credits(_customer_of(schedule_id)) as (
+            writing,
+            credit,
+        ):
             seen = ScheduleQueries(credit.connection)
             schedule = schedule_of(seen, schedule_id)
             fact = changed(schedule, writing.now)
@@ -340,6 +338,15 @@ def schedule_of(
 ) -> Schedule:
     """Return a schedule by its id, or refuse the parameter that holds it."""
     return found_by_id(seen.schedule, schedule_id, "credit schedule", param)
+
+
+def _customer_of(schedule_id: object) -> Callable[[CreditQueries], Collection[str]]:
+    """Return what tells whose schedule it is."""
+
+    def whose(credit: CreditQueries) -> Collection[str]:
+        return [schedule_of(ScheduleQueries(credit.connection), schedule_id).customer]
+
+    return whose
 
 
 def _begun(

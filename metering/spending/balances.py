@@ -128,7 +128,7 @@ class CreditBalanceSummaries:
     def _with_unbilled_usage(
         self, owner: str, wanted: CreditFilterParams | None
     ) -> CreditBalanceSummary:
-        with self._burn_down.present() as present:
+        with self._burn_down.present(lambda _: [owner]) as present:
             chosen = _chosen(present.seen, owner, wanted)
             now = present.now
             found = _balances_from_now(present.seen, owner, chosen, now)

@@ -6,7 +6,7 @@ what their previews say, current to the last event.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -149,13 +149,15 @@ class BurnDown:
         self._plans: dict[str, tuple[int, UnbilledPlans]] = {}
 
     @contextmanager
-    def present(self) -> Iterator[Present]:
-        """Read credits and unbilled usage as they are."""
+    def present(
+        self, whose: Callable[[CreditQueries], Collection[str]]
+    ) -> Iterator[Present]:
+        """Read credits and unbilled usage of some customers as they are."""
         log = self._engine.log
         definitions = self._engine.definitions(log.catch_up())
         # Before the snapshot, which so has what it says, and perhaps more.
         terms_position = log.terms_position
-        with self._engine.credits() as (seen, now):
+        with self._engine.credits(whose) as (seen, now):
             yield Present(seen, now, terms_position, definitions)
 
     def unbilled(

@@ -38,7 +38,11 @@ from projections.prices.queries import PriceQueries
 def check_usage(engine: Engine, burn_down: BurnDown, asked: UsageCheck) -> Check:
     """Answer whether usage would be covered; see `SpendingCalls.check`."""
     _check_is_some(asked.quantity)
-    with burn_down.present() as present:
+
+    def whose(seen: CreditQueries) -> list[str]:
+        return drawing_together(seen, [asked.customer])
+
+    with burn_down.present(whose) as present:
         found = metered_by(present.definitions, asked.meter)
         check_adds_up(found)
         priced = None

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from ledger.records.outbox import Outbox
     from projections.credits.queries import CreditQueries
 
+    Whose = Callable[[CreditQueries], Collection[str] | None]
+
 REQUEST: ContextVar[Request | None] = ContextVar("REQUEST", default=None)
 """The request on whose behalf this thread records facts, to be written down with them.
 
@@ -160,7 +162,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     @contextmanager
     def writing_credits(
         self,
-        whose: "Callable[[CreditQueries], Collection[str] | None]",
+        whose: "Whose",
         *,
         needs_events: bool = False,
     ) -> "Iterator[tuple[Writing, CreditQueries]]":
@@ -215,30 +217,38 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
 
     @contextmanager
     def credits(
-        self, customers: Collection[str] | None = None
+        self, customers: "Collection[str] | Whose | None" = None
     ) -> "Iterator[tuple[CreditQueries, int]]":
         """Read the credits as they are, with the present instant.
 
         What has fallen due by schedules is recorded before, where that can be done.
 
         Args:
-            customers: whose are read; None is everybody's.
+            customers: whose are read, or what returns them where that must be known;
+                None is everybody's.
         """
         from projections.credits.queries import CreditQueries
         from projections.credits.schedule_queries import ScheduleQueries
 
+        named = None if callable(customers) else customers
         for is_recorded in (False, True):
             with self.log.read() as connection:
                 head = read_head(connection)
                 now, at = recording_instant(head, self.now()), head.facts_position
                 due = ScheduleQueries(connection)
-                if is_recorded or not self.scheduled.are_due(due, at, customers, now):
-                    next_due = self.scheduled.due_at(due, at)
-                    yield CreditQueries(connection, next_due=next_due), now
+                next_due = self.scheduled.due_at(due, at)
+                seen = CreditQueries(connection, next_due=next_due)
+                if is_recorded or next_due is None or next_due > now:
+                    yield seen, now
+                    return
+                if callable(customers):
+                    named = customers(seen)
+                if not self.scheduled.are_due(due, at, named, now):
+                    yield seen, now
                     return
             # What cannot be recorded can be read: balances project what is due.
             with suppress(ClockSkewError, StoreFullError):
-                self.record_due(customers)
+                self.record_due(named)
 
     def checked(
         self,

@@ -15,7 +15,8 @@ from tests.metering.holds.usual_holds import balances
 from tests.metering.refusals import refused
 from tests.metering.schedules.usual_schedules import granted, schedule
 from tests.metering.usual_credits import DAY, apply, grant, line, money, usd
-from tests.metering.usual_usage import NOW
+from tests.metering.usual_prices import create_price, metered
+from tests.metering.usual_usage import NOW, create_meter
 
 START = datetime(2027, 12, 31, 12, tzinfo=UTC)
 JANUARY = datetime(2028, 1, 31, 12, tzinfo=UTC)
@@ -332,6 +333,30 @@ def test_a_grant_that_follows_another_at_once_is_no_fall_of_credits(
     fallen = [(int(each.value), each.timestamp) for each in m.alerts.triggered()]
     assert fallen == [(300, JANUARY)] * times
     assert m.verify().problems == ()
+
+
+def test_what_is_asked_of_one_records_what_is_due_to_that_one_alone(
+    m: metering.Metering, clock: metering.FixedClock
+) -> None:
+    made = grant(m)
+    schedule(m, customer="cus_2")
+    meter = create_meter(m).id
+    price = create_price(m, recurring=metered(meter)).id
+    m.credit_pools.create(id="team")
+    clock.set(JANUARY)
+    position = m.status().position
+
+    m.credit_grants.retrieve(made.id)
+    m.credit_grants.void(made.id)
+    m.credit_balance_transactions.list(credit_grant=made.id)
+    m.credit_balance_summary.retrieve(customer="cus_1", include_unbilled_usage=True)
+    m.check(customer="cus_1", meter=meter, quantity=1, price=price)
+    m.credit_pools.balance("team", customer="cus_2")
+    assert m.status().position == position + 1
+
+    # Its id follows from the schedule, so that anyone may know it by now.
+    assert m.credit_grants.retrieve("credgr_monthly_1").customer == "cus_2"
+    assert m.status().position > position + 1
 
 
 def test_of_threads_that_look_together_one_records_what_is_due(
