@@ -24,6 +24,7 @@ from ledger.facts.prices import (
     ProductCreated,
     ProductUpdated,
 )
+from ledger.facts.statements import StatementVoided
 from ledger.facts.subscriptions import SubscriptionChange, SubscriptionCreated
 from ledger.facts.union import Fact
 from ledger.facts.webhooks import WebhookEndpointCreated, WebhookEndpointUpdated
@@ -228,7 +229,9 @@ class Past:
         found = StatementQueries(self.connection).statement(statement_id)
         if found is None:
             raise missing_row(statement_table, statement_id)
-        is_void = any(self._changes(statement_id, at))
+        # Of its caller's own, the id may be that of a pool or a schedule as well.
+        changes = self._changes(statement_id, at)
+        is_void = any(isinstance(fact, StatementVoided) for _, _, fact in changes)
         return found if is_void else replace(found, voided_at=None)
 
     def customer(self, customer_id: str, at: int) -> CustomerDefinition:

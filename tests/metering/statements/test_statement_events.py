@@ -25,6 +25,19 @@ def test_a_statement_has_events(connect: Connect, clock: metering.FixedClock) ->
     assert m.events.retrieve(told[1].id) == told[1]
 
 
+def test_what_becomes_of_a_pool_of_the_same_id_is_no_end_of_a_statement(
+    store: metering.Metering,
+) -> None:
+    store.credit_pools.create(id="st_1")
+    store.credit_pools.update("st_1", name="Team")
+    made = store.statements.finalize(id="st_1", **february(priced(store)))
+    store.statements.void("st_1")
+
+    [told] = store.events.list("metering.statement.finalized")
+
+    assert told.data.object == made
+
+
 def test_lines_are_exported_as_a_table(store: metering.Metering) -> None:
     price, other = priced(store), priced(store, "calls")
     use(store, "2.5")
