@@ -1,10 +1,14 @@
 """Usage records, by clients of the API before 2025-03-31, and by others."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from ledger.database.addresses import open_database
+from ledger.records.requests import idempotent_request
 from tests.packaging.environments import (
     OLDEST,
     Environment,
@@ -90,6 +94,34 @@ def test_a_record_counts_once_under_its_idempotency_key(
     assert "idempotent-replayed" in again.headers
     assert other.error["type"] == "idempotency_error"
     assert summaries(server, item).json["data"][0]["total_usage"] == before + 3
+
+
+def test_a_record_that_a_dead_process_did_not_answer_counts_once(
+    server: Server, item: str
+) -> None:
+    before = summaries(server, item).json["data"][0]["total_usage"]
+    first = record(server, item, {"quantity": "3"}, Idempotency_Key="dying")
+    forget_answer(server.target, "dying")
+
+    again = record(server, item, {"quantity": "3"}, Idempotency_Key="dying")
+
+    assert (again.status, again.body) == (200, first.body)
+    assert summaries(server, item).json["data"][0]["total_usage"] == before + 3
+
+
+def forget_answer(target: str, idempotency_key: str) -> None:
+    """Leave a request as a process does that dies between its effect and its answer."""
+    request = idempotent_request.c
+    with (
+        closing(open_database(target, creates=False)) as database,
+        database.write() as connection,
+    ):
+        forgotten = connection.execute(
+            update(idempotent_request)
+            .where(request.idempotency_key == idempotency_key)
+            .values(status=None, body=None)
+        )
+        assert forgotten.rowcount == 1
 
 
 @pytest.mark.parametrize(
