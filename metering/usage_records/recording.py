@@ -9,6 +9,7 @@ import numpy as np
 from ledger.appending.drafts import Draft, Status
 from ledger.facts.meters import MeterStatus
 from ledger.facts.prices import AggregateUsage, UsageType
+from ledger.usage.columns import UsageRow
 from ledger.usage.rows import FewEvents
 from metering.arguments.clock import at_microseconds
 from metering.arguments.ids import found_by_id
@@ -26,6 +27,7 @@ from metering.usage.meter_events import event_resource, original_event
 from metering.usage.resources import MeterEvent
 from metering.usage_records.requests import NamedUsageRecord
 from metering.usage_records.resources import UsageRecord
+from projections.kernels.meters import MeterDefinition
 from projections.kernels.prices import PriceDefinition
 from projections.kernels.subscriptions.definitions import (
     ItemDefinition,
@@ -43,7 +45,6 @@ _GRACE = 300 * SECOND
 
 def record_usage(engine: Engine, item_id: str, asked: NamedUsageRecord) -> UsageRecord:
     """Record usage of an item; see `SubscriptionItems.create_usage_record`."""
-    event_name = SETS if asked.action == "set" else INCREMENTS
     identifier = asked.identifier or engine.new_id("mbur")
     with engine.writing(needs_events=True) as writing:
         seen = SubscriptionQueries(writing.connection)
@@ -55,22 +56,13 @@ def record_usage(engine: Engine, item_id: str, asked: NamedUsageRecord) -> Usage
         now = writing.now
         at = _instant(asked, known, item, now)
         definitions = engine.catalog.read(writing.connection)
-        row = check_event(
-            Arrival(
-                now=now,
-                definitions=definitions,
-                takes_any_past=True,
-                ignores_the_moment=True,
-            ),
-            event_name=event_name,
-            identifier=identifier,
-            timestamp=at_microseconds(at),
-            payload={
-                ITEM_KEY: item_id,
-                VALUE_KEY: asked.quantity,
-                "customer": known.customer,
-            },
+        arrival = Arrival(
+            now=now,
+            definitions=definitions,
+            takes_any_past=True,
+            ignores_the_moment=True,
         )
+        row = _row(asked, arrival, identifier, known.customer, item_id, at)
         draft = Draft.of(
             FewEvents((row,)),
             has_own_timestamp=np.array([asked.timestamp not in {None, "now"}]),
@@ -81,14 +73,9 @@ def record_usage(engine: Engine, item_id: str, asked: NamedUsageRecord) -> Usage
         position = int(outcome.positions[0])
         if int(outcome.statuses[0]) == Status.CONFLICT:
             raise IdentifierConflictError(identifier, outcome.conflicts[0], position)
+        # What is recorded already was checked then.
         if outcome.are_new[0]:
-            meter = definitions.by_event_name[event_name]
-            if meter.status is MeterStatus.INACTIVE:
-                raise InvalidRequestError(
-                    f"Meter {meter.meter_id} of usage records is inactive; reactivate it"
-                    " to record them",
-                    code="meter_inactive",
-                )
+            _check_active(definitions.by_event_name[row.event_name])
             _check_stands(known, item, max(now, at))
             _check_time(known, item, aggregate, now, at)
             writing.record_events(draft)
@@ -139,6 +126,33 @@ def _instant(
     begins = {each.since for each in item.prices}
     begins |= {each.since for each in subscription.phases}
     return max([second, *(at for at in begins if floor_to(at, SECOND) == second)])
+
+
+def _row(  # what an event is made of has names
+    asked: NamedUsageRecord,
+    arrival: Arrival,
+    identifier: str,
+    customer: str,
+    item_id: str,
+    at: int,
+) -> UsageRow:
+    """Return the event that a record is."""
+    return check_event(
+        arrival,
+        event_name=SETS if asked.action == "set" else INCREMENTS,
+        identifier=identifier,
+        timestamp=at_microseconds(at),
+        payload={ITEM_KEY: item_id, VALUE_KEY: asked.quantity, "customer": customer},
+    )
+
+
+def _check_active(meter: MeterDefinition) -> None:
+    if meter.status is MeterStatus.INACTIVE:
+        raise InvalidRequestError(
+            f"Meter {meter.meter_id} of usage records is inactive; reactivate it to"
+            " record them",
+            code="meter_inactive",
+        )
 
 
 def _check_stands(
