@@ -93,7 +93,7 @@ class translated:  # noqa: N801  # read as a verb after `with`
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         """Raise ours where it was one of theirs."""
-        if isinstance(error, Exception) and _is_of_driver(error):
+        if isinstance(error, Exception) and is_of_driver(error):
             waits = self._is_waiting
             raise store_error(self._address, error, is_waiting=waits) from error
 
@@ -126,7 +126,7 @@ def store_error(
     return StoreUnavailableError(address, reason)
 
 
-def _is_of_driver(error: Exception) -> bool:
+def is_of_driver(error: Exception) -> bool:
     """Whether an error is SQLAlchemy's or a driver's; psycopg need not be installed."""
     modules = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
     return isinstance(error, (SQLAlchemyError, sqlite3.Error)) or "psycopg" in modules

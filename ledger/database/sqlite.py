@@ -32,6 +32,7 @@ from ledger.database.connections import (
     translated,
 )
 from ledger.database.directories import make_database, open_private, take_lock
+from ledger.database.lending.readers import Readers, ReadTransaction
 from ledger.database.settings import DEFAULT_SETTINGS, DatabaseSettings
 from ledger.database.sqlite_dialect import share_statements
 from ledger.database.turns import Turn, Turns, naming_holder
@@ -111,12 +112,13 @@ class SQLiteDatabase:
         self._has_failed_to_fold = False
         self._folding: threading.Thread | None = None
         self._lock_timeout_seconds = settings.lock_timeout.total_seconds()
-        self._writer = self._engine(begin=None, query_only="0")
-        self._reader = self._engine(begin="BEGIN", query_only="1")
-        self._watched = self._engine(begin=None, query_only="1")
+        self._writer = self._engine(query_only="0")
+        self._reader = self._engine(query_only="1")
+        self._watched = self._engine(query_only="1")
         self._watching = HeldConnection(self._watched)
         self._writing = HeldConnection(self._writer)
         self._gate = ForkGate(path, self._disconnect)
+        self._readers = Readers(self._reader, self._gate, self.address)
         with self._gate.passed(), translated(self.address):
             if not path.exists():
                 self._make_file()
@@ -138,16 +140,9 @@ class SQLiteDatabase:
         """False: it is a file."""
         return False
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> ReadTransaction:
         """Open a database transaction that sees one snapshot and cannot write."""
-        with (
-            self._gate.passed(),
-            translated(self.address),
-            self._reader.connect() as connection,
-            connection.begin(),
-        ):
-            yield connection
+        return ReadTransaction(self._readers)
 
     @contextmanager
     def watch(self) -> Iterator[Connection]:
@@ -260,6 +255,7 @@ class SQLiteDatabase:
         with self._gate.passed():
             self._watching.close()
             self._writing.close()
+            self._readers.close()
             for engine in (self._watched, self._reader, self._writer):
                 close_connections(engine)
             self._turns.close()
@@ -276,6 +272,7 @@ class SQLiteDatabase:
         """Close all connections, of which none is in use; the next use opens others."""
         for held in (self._watching, self._writing):
             held.release()
+        self._readers.release()
         for engine in (self._watched, self._reader, self._writer):
             engine.dispose()
 
@@ -336,7 +333,6 @@ class SQLiteDatabase:
         checkpoint meanwhile.
         """
         with self._reader.connect() as connection, lent_driver(writer) as lock:
-            connection.rollback()
             lock.execute("BEGIN IMMEDIATE")
             try:
                 fold = "PRAGMA wal_checkpoint(PASSIVE)"
@@ -349,7 +345,7 @@ class SQLiteDatabase:
         self._unfolded_bytes = 0
         self._has_failed_to_fold = False
 
-    def _engine(self, *, begin: str | None, query_only: str) -> Engine:
+    def _engine(self, *, query_only: str) -> Engine:
         engine = create_engine(
             URL.create("sqlite", database=str(self._path)),
             connect_args={
@@ -366,11 +362,6 @@ class SQLiteDatabase:
             # Python's own transaction handling would begin too late, and deferred.
             driver.isolation_level = None
             self._set_up(driver, query_only)
-
-        @event.listens_for(engine, "begin")
-        def _(connection: Connection) -> None:
-            if begin is not None:
-                connection.exec_driver_sql(begin)
 
         return engine
 

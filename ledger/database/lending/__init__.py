@@ -1,1 +1,1 @@
-"""How connections are lent beyond a statement: in pipelines."""
+"""How connections are lent beyond a statement: to readers, and in pipelines."""
