@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 from ledger.appending.group_commit import GroupCommit
 from ledger.appending.writing import Writing
+from ledger.errors import LedgerError, MeteringError
 from ledger.facts.credits.holds import CreditHoldCreated, CreditHoldSettled
 from metering.arguments.ids import found_by_id
 from metering.arguments.strings import is_storable
@@ -214,8 +215,8 @@ class HoldsGroup:
         self._rating = rating
         self._grant_ids: dict[int, str] = {}
         self._kept = KeptCredits()
-        self._group: GroupCommit[HoldDraft, HoldOutcome | InvalidRequestError] = (
-            GroupCommit(self._commit)
+        self._group: GroupCommit[HoldDraft, HoldOutcome | MeteringError] = GroupCommit(
+            self._commit
         )
 
     def submit(self, draft: HoldDraft) -> HoldOutcome:
@@ -228,17 +229,21 @@ class HoldsGroup:
         # What is recorded on behalf of a request is claimed with it, one a commit.
         is_alone = REQUEST.get() is not None
         [outcome] = self._commit([draft]) if is_alone else [self._group.submit(draft)]
-        if isinstance(outcome, InvalidRequestError):
+        if isinstance(outcome, MeteringError):
             raise outcome
         return outcome
 
-    def _commit(
-        self, drafts: Sequence[HoldDraft]
-    ) -> list[HoldOutcome | InvalidRequestError]:
-        found: dict[int, HoldOutcome | InvalidRequestError] = {}
+    def _commit(self, drafts: Sequence[HoldDraft]) -> list[HoldOutcome | MeteringError]:
+        found: dict[int, HoldOutcome | MeteringError] = {}
         while len(found) < len(drafts):
             left = {at: each for at, each in enumerate(drafts) if at not in found}
-            found |= self._commit_some(left)
+            try:
+                found |= self._commit_some(left)
+            except LedgerError as error:
+                if not found:
+                    raise
+                # What an earlier commit recorded stays, and is answered.
+                found |= dict.fromkeys(left, error)
         return [found[at] for at in range(len(drafts))]
 
     def _commit_some(
