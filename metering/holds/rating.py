@@ -86,7 +86,7 @@ class HoldRating:
             return wanted
         definitions = self._engine.catalog.read(writing.connection)
         found = metered_by(definitions, asked.meter)
-        check_adds_up(found)
+        check_adds_up(found, asked.quantity)
         return structs.replace(wanted, usage=HeldUsage(found.meter_id, asked.quantity))
 
     def rated(
@@ -131,6 +131,8 @@ class HoldRating:
             raise invalid("quantity", asked.quantity, allowed)
         if not asked.quantity:
             return structs.replace(asked, amount=0)
+        definitions = self._engine.catalog.read(writing.connection)
+        check_adds_up(metered_by(definitions, hold.usage.meter_id), asked.quantity)
         given = HeldUsage(hold.usage.meter_id, asked.quantity)
         usage = self._weighed(writing, seen, hold.customer, given, hold.price)
         if usage.currency != hold.currency:

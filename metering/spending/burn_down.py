@@ -11,11 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from ledger.facts.credits.grants import InvoiceLine
 from metering.statements.lines import counted_units, rated_amounts
 from metering.statements.plans import PlannedLine, StatementPlan
 from metering.statements.unbilled import UnbilledPlans, UnbilledQueries
 from metering.store.engine import Engine
+from metering.usage.arrivals import NEWEST
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.burn_down import after_draws, burn_down
 from projections.kernels.credits.grants import Grant, drawn
@@ -175,18 +178,24 @@ class BurnDown:
         """
         engine = self._engine
         plans = self._plans_of(present, customer)
-        lines = [line for plan in plans for line in plan.lines]
         view = engine.usage.view()
         meters = present.definitions.by_id
-        if any(line.price.meter_id not in meters for line in lines):
+        all_lines = [line for plan in plans for line in plan.lines]
+        if any(line.price.meter_id not in meters for line in all_lines):
             meters = engine.catalog.read(present.seen.connection).by_id
-        units = counted_units(engine, meters, customer, lines, None, view)
+        units = counted_units(engine, meters, customer, all_lines, None, view)
+        plans, units = _begun_or_used(plans, units, added, present.now)
+        # Nobody named a subscription: what is rated is the usage of the customer.
+        lines = [
+            replace(line, param="customer") for plan in plans for line in plan.lines
+        ]
         chosen = []
         if added is not None:
             chosen = [at for at, line in enumerate(lines) if added.is_of(line)]
             more = added.units
             units += [units[at] + more for at in chosen]
-        amounts = rated_amounts([*lines, *(lines[at] for at in chosen)], units)
+        with_it = [replace(lines[at], param="quantity") for at in chosen]
+        amounts = rated_amounts([*lines, *with_it], units)
         before, with_added = amounts[: len(lines)], amounts[: len(lines)]
         for at, amount in zip(chosen, amounts[len(lines) :], strict=True):
             with_added[at] = amount
@@ -210,20 +219,49 @@ class BurnDown:
         return Burned.of(grants, unbilled.statements, present.now)
 
     def _plans_of(self, present: Present, customer: str) -> Sequence[StatementPlan]:
+        """Return the periods that are unbilled, with those that events may lie in already.
+
+        An event may be a little ahead, in a period that is about to begin.
+        """
         kept = self._plans
         terms_position, found = kept.get(customer, (-1, None))
         is_current = terms_position == present.terms_position
-        if found is None or not is_current or present.now >= found.until:
-            connection = present.seen.connection
-            found = UnbilledQueries(
-                SubscriptionQueries(connection),
-                PriceQueries(connection),
-                StatementQueries(connection),
-            ).plans_of(customer, present.now)
+        latest = present.now + NEWEST
+        if found is None or not is_current or latest >= found.until:
+            found = self._unbilled_queries(present).plans_of(customer, latest)
             if len(kept) >= _CUSTOMERS_KEPT:
                 kept.clear()
             kept[customer] = present.terms_position, found
         return found.plans
+
+    def _unbilled_queries(self, present: Present) -> UnbilledQueries:
+        connection = present.seen.connection
+        return UnbilledQueries(
+            SubscriptionQueries(connection),
+            PriceQueries(connection),
+            StatementQueries(connection),
+        )
+
+
+def _begun_or_used(
+    plans: Sequence[StatementPlan],
+    units: Sequence[int],
+    added: AddedUsage | None,
+    now: int,
+) -> tuple[Sequence[StatementPlan], list[int]]:
+    """Return plans without those of periods that neither began nor have usage."""
+    if all(plan.period_start <= now for plan in plans):
+        return plans, [*units]
+    each = iter(units)
+    found = [(plan, [next(each) for _ in plan.lines]) for plan in plans]
+    kept = [
+        (plan, its)
+        for plan, its in found
+        if plan.period_start <= now
+        or any(its)
+        or (added is not None and any(map(added.is_of, plan.lines)))
+    ]
+    return [plan for plan, _ in kept], [one for _, its in kept for one in its]
 
 
 def _statements(

@@ -44,7 +44,7 @@ def check_usage(engine: Engine, burn_down: BurnDown, asked: UsageCheck) -> Check
 
     with burn_down.present(whose) as present:
         found = metered_by(present.definitions, asked.meter)
-        check_adds_up(found)
+        check_adds_up(found, asked.quantity)
         priced = None
         if asked.price is not None:
             prices = PriceQueries(present.seen.connection)
@@ -87,7 +87,7 @@ def spend_usage(engine: Engine, burn_down: BurnDown, asked: UsageSpend) -> Meter
     with engine.writing_credits(whose, needs_events=True) as (writing, seen):
         definitions = engine.catalog.read(writing.connection)
         found = metered_by(definitions, asked.meter)
-        check_adds_up(found)
+        check_adds_up(found, asked.quantity)
         row, doubt = check_sent_event(
             Arrival(now=writing.now, definitions=definitions, takes_any_past=False),
             event_name=found.event_name,

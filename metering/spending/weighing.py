@@ -7,6 +7,7 @@ rated by a price that is named, by itself, as if an invoice of now billed it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from ledger.facts.meters import Formula
 from metering.arguments.refusals import invalid
@@ -56,11 +57,11 @@ class Weighed:
     position: int
 
 
-def check_adds_up(meter: MeterDefinition) -> None:
-    """Check that a quantity on a meter is added to what was measured before.
+def check_adds_up(meter: MeterDefinition, quantity: Decimal) -> None:
+    """Check that a meter would add a quantity to what it measured before.
 
     Raises:
-        InvalidRequestError: it is not.
+        InvalidRequestError: it does not add up, or counts events, which are whole.
     """
     if meter.formula not in _ADDING_UP or meter.event_time_window is not None:
         raise InvalidRequestError(
@@ -70,6 +71,8 @@ def check_adds_up(meter: MeterDefinition) -> None:
             code="meter_not_additive",
             param="meter",
         )
+    if not meter.needs_value and quantity % 1:
+        raise invalid("quantity", quantity, "whole, as the meter counts events")
 
 
 def weighed(

@@ -208,6 +208,10 @@ def test_usage_that_cannot_be_weighed_is_refused(m: metering.Metering) -> None:
             spend(m, quantity)
     with refused(None, "quantity", "counts events"):
         spend(m, 2, meter="calls")
+    with refused(None, "quantity", "counts events"):
+        check(m, "0.5", meter="calls")
+    with refused(None, "quantity", "counts events"):
+        hold(m, meter="calls", quantity="0.5", amount=None)
     with refused("usage_not_billed", "price"):
         spend(m, 1, meter="calls")
     with refused(None, "payload[value]", "left out"):
@@ -217,6 +221,32 @@ def test_usage_that_cannot_be_weighed_is_refused(m: metering.Metering) -> None:
     ):
         spend(m, 1, timestamp=FEBRUARY)
     assert m.position == position
+
+
+def test_usage_of_a_period_that_is_about_to_begin_is_billed_by_it(
+    m: metering.Metering, clock: metering.FixedClock
+) -> None:
+    subscribed(m)
+    grant(m, 100)
+    clock.set(FEBRUARY - timedelta(minutes=1))
+    use(m, 3)
+
+    spend(m, 2, timestamp=FEBRUARY + timedelta(minutes=1))
+
+    assert burned(m) == {"usd": (50, 50, 0)}
+    with refused("insufficient_credits", "quantity"):
+        spend(m, 6, "e_2")
+    clock.set(FEBRUARY + timedelta(minutes=1))
+    assert burned(m) == {"usd": (50, 50, 0)}
+
+
+def test_usage_that_comes_to_too_much_is_refused_by_its_quantity(
+    m: metering.Metering,
+) -> None:
+    subscribed(m, unit_amount=999_999_999_999)
+
+    with refused("amount_too_large", "quantity"):
+        check(m, 999_999_999_999_999_999)
 
 
 def test_of_two_connections_that_spend_the_last_credit_one_does(
