@@ -35,8 +35,8 @@ _POSTGRESQL = "postgresql"
 # SQLite takes 32,766 values at most.
 _ROWS_OF_A_STATEMENT = 256
 _ROWS_AT_A_TIME = 512
-# Of PostgreSQL, which copies more than so many faster, but in several round trips.
-_ROWS_OF_AN_INSERT = 8
+# Copying them takes PostgreSQL several round trips.
+_FEW_ROWS = 8
 
 
 def is_among(
@@ -84,12 +84,11 @@ def insert_rows(
     """Insert rows, each with a value for every column of the table, in order."""
     if not rows:
         return
+    if len(rows) <= _FEW_ROWS:
+        _insert_few(connection, table, rows)
+        return
     if connection.dialect.name == _POSTGRESQL:
-        place = _place_of(connection, table, table.columns)
-        if len(rows) <= _ROWS_OF_AN_INSERT:
-            _insert_few(connection, place, rows)
-        else:
-            _copy(connection, place, rows)
+        _copy(connection, _place_of(connection, table, table.columns), rows)
         return
     columns = list(zip(*rows, strict=True))
     insert_columns(connection, table, dict(zip(table.columns, columns, strict=True)))
@@ -145,20 +144,25 @@ _PLACES: dict[tuple[str, Table, tuple[str, ...]], str] = {}
 
 
 def _insert_few(
-    connection: Connection, place: str, rows: Sequence[tuple[Any, ...]]
+    connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]
 ) -> None:
-    """Insert rows into PostgreSQL by a statement, which waits for no answer of its own."""
-    statement = _few_inserted(place, len(rows[0]), len(rows))
+    """Insert rows by a statement of their own, as most commits of facts do."""
+    asked = connection.dialect.name, table, len(rows)
+    statement = _FEW.get(asked)
+    if statement is None:
+        place = _place_of(connection, table, table.columns)
+        mark = "%s" if connection.dialect.name == _POSTGRESQL else "?"
+        row = ", ".join([mark] * len(rows[0]))
+        of_all = "), (".join([row] * len(rows))
+        statement = f"INSERT INTO {place} VALUES ({of_all})"  # noqa: S608  # names are quoted
+        _FEW[asked] = statement
+    values = rows[0] if len(rows) == 1 else [*chain.from_iterable(rows)]
     sys.audit(STATEMENT, statement)
     with lent_driver(connection) as driver:
-        driver.execute(statement, [*chain.from_iterable(rows)])
+        driver.execute(statement, values)
 
 
-@cache
-def _few_inserted(place: str, width: int, rows: int) -> str:
-    row = ", ".join(["%s"] * width)
-    of_all = "), (".join([row] * rows)
-    return f"INSERT INTO {place} VALUES ({of_all})"  # noqa: S608  # names are quoted
+_FEW: dict[tuple[str, Table, int], str] = {}
 
 
 def _copy(connection: Connection, place: str, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -234,12 +238,26 @@ def add_at_positions(
     added = [amounts[at] for at in places]
     if not places:
         return
+    if len(places) == 1:
+        given = {"place": places[0], "added": added[0]}
+        _added_at_one(added_to).run(connection, given)
+        return
     if connection.dialect.name == _POSTGRESQL:
         _added_at(added_to).run(connection, {"places": places, "added": added})
         return
     quoted = connection.dialect.identifier_preparer
     table, name = quoted.format_table(added_to.table), quoted.format_column(added_to)
     _run_in_portions(connection, partial(_addition, table, name), [places, added])
+
+
+@cache
+def _added_at_one(added_to: Column[int]) -> DriverStatement:
+    """Return the statement that adds to a column of one row."""
+    return DriverStatement(
+        update(added_to.table)
+        .where(added_to.table.c.position == bindparam("place"))
+        .values({added_to: added_to + bindparam("added")})
+    )
 
 
 @cache

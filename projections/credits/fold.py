@@ -7,7 +7,7 @@ settled anew are folded in rounds. What a billing run records by columns is fold
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -71,15 +71,13 @@ def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     insert_rows(connection, credit_grant_use, unused)
     for each in changed:
         _change_grant(connection, *each)
-    fold_schedules(connection, facts)
-    fold_holds(
-        connection,
-        [(at, when, fact) for at, when, fact in facts if isinstance(fact, HoldFact)],
-    )
-    amounts: Counter[int] = Counter()
-    for settled in rounds:
-        amounts.update(_settle(connection, settled))
-        amounts.subtract(reinstate(connection, settled.undone))
+    of_holds = [
+        (at, when, fact) for at, when, fact in facts if isinstance(fact, HoldFact)
+    ]
+    if len(of_holds) < len(facts):
+        fold_schedules(connection, facts)
+    fold_holds(connection, of_holds)
+    amounts = rounds.fold(connection)
     add_at_positions(connection, credit_grant_use.c.applied, amounts)
     fold_pool_use(connection, facts)
 
@@ -138,10 +136,6 @@ class _Rounds:
         self._rounds = [_Round()]
         self._number: dict[str, int] = {}
 
-    def __iter__(self) -> Iterator[_Round]:
-        """Iterate over the rounds, in the order in which they are folded."""
-        return iter(self._rounds)
-
     def take(
         self,
         position: int,
@@ -159,6 +153,16 @@ class _Rounds:
             case CreditsReinstated():
                 self._of(fact.invoice).undone[fact.invoice] = position, recorded_at
                 self._end(fact.invoice)
+
+    def fold(self, connection: Connection) -> Counter[int]:
+        """Fold them in their order; return what they draw of each grant together."""
+        amounts: Counter[int] = Counter()
+        for settled in self._rounds:
+            if settled.rows:
+                amounts.update(_settle(connection, settled))
+            if settled.undone:
+                amounts.subtract(reinstate(connection, settled.undone))
+        return amounts
 
     def _of(self, invoice: str) -> _Round:
         """Return the round of the next fact about an invoice."""
