@@ -7,14 +7,14 @@ of one customer against one who makes as many pairs, on two stores of this proje
 in turns.
 
 A check of usage by a subscription, among five million events and a thousand invoices of
-the customer, and a balance after ten thousand invoices against one after ten: the median
+the customer, against hours and grants that are added up by hand, and a balance after ten thousand invoices against one after ten: the median
 is the p50.
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -26,6 +26,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 import metering
 from bench.conftest import FindSealedStore
 from bench.credits.bare_rows import bare_rows
+from bench.credits.check_rows import Answer, CheckRows
 from bench.credits.credit_stores import Places, SqlitePlaces
 from bench.measures import (
     Parameter,
@@ -39,6 +40,7 @@ from bench.measures import (
 from bench.report.targets import (
     BALANCE_GROWTH,
     CHECK,
+    CHECK_ROWS,
     FEW_INVOICES,
     ONE_THREAD,
     PROJECT,
@@ -59,6 +61,8 @@ MANY_INVOICES: Final = Parameter(smoke=40, full=10_000)
 QUESTIONS: Final = Parameter(smoke=5, full=1_000)
 _CUSTOMER: Final = customer_id(3)
 _GRANTS: Final = 5
+_GRANTED: Final = 10**9
+_UNIT_AMOUNT: Final = "0.001"
 _HELD: Final = 800
 _SETTLED: Final = 320
 _NOW: Final = datetime(2026, 4, 1, tzinfo=UTC)
@@ -152,29 +156,63 @@ def test_callers(
 
 
 @pytest.mark.benchmark(group=CHECK)
+@pytest.mark.parametrize("name", [PROJECT, CHECK_ROWS])
 def test_check(
-    benchmark: BenchmarkFixture, find_sealed_store: FindSealedStore, size: Size
+    benchmark: BenchmarkFixture,
+    find_sealed_store: FindSealedStore,
+    size: Size,
+    name: str,
 ) -> None:
-    """Ask whether one more token is covered."""
+    """Ask whether one more second is covered."""
     store = find_sealed_store(events_asked_for(EVENTS, size))
-    # Beside the store, so that its files can be linked.
-    with tempfile.TemporaryDirectory(dir=store.directory.parent) as directory:
-        copied = store.copied(Path(directory) / "usage")
-        with metering.connect(
-            copied.directory, seal_events=None, clock=metering.FixedClock(_NOW)
-        ) as engine:
-            meter = engine.meters.list().data[0]
-            _subscribe(engine, meter.id)
-            _grant(engine, _CUSTOMER, 10**9)
-            _invoice(engine, _CUSTOMER, INVOICES.at(size))
+    invoices = INVOICES.at(size)
+    with ExitStack() as stack:
+        # Beside the store, so that its files can be linked.
+        parent = store.directory.parent
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=parent)))
+        copied = store.copied(directory / "usage")
+        engine = stack.enter_context(
+            metering.connect(
+                copied.directory, seal_events=None, clock=metering.FixedClock(_NOW)
+            )
+        )
+        meter = engine.meters.list().data[0]
+        _subscribe(engine, meter.id)
+        # From its start, so that usage and invoices of then draw it: the store was made
+        # later than that.
+        _grant(engine, _CUSTOMER, _GRANTED, effective_at=START)
+        _invoice(engine, _CUSTOMER, invoices)
+        rows = stack.enter_context(closing(CheckRows(directory / "rows.db")))
+        rows.insert(
+            _hours(engine, meter),
+            (_CUSTOMER, meter.id, int(START.timestamp()), _UNIT_AMOUNT),
+            (_CUSTOMER, _GRANTED - invoices, 0),
+        )
 
-            def ask() -> metering.Check:
-                return engine.check(customer=_CUSTOMER, meter=meter.id, quantity=1)
+        def ask_project() -> Answer:
+            found = engine.check(customer=_CUSTOMER, meter=meter.id, quantity=1)
+            left = found.remaining.credits.monetary.value
+            return found.allowed, found.amount.monetary.value, left
 
-            found = measure(benchmark, ask, rounds=QUESTIONS.at(size), warmup_rounds=2)
-            assert found.allowed
-            assert found.position == engine.position
-    record(benchmark, PROJECT, events=1, digest=digest([found.amount.monetary.value]))
+        def ask_rows() -> Answer:
+            month, now = f"{_NOW:%Y-%m}", int(_NOW.timestamp())
+            return rows.check(_CUSTOMER, meter.id, 1, month, now)
+
+        ask, other = ask_project, ask_rows
+        if name == CHECK_ROWS:
+            ask, other = other, ask
+        questions = QUESTIONS.at(size)
+
+        def setup() -> tuple[()]:
+            # Each asks both, so that both see the same machine.
+            other()
+            return ()
+
+        found = measure(benchmark, ask, setup=setup, rounds=questions, warmup_rounds=2)
+
+        assert found[0]
+        assert ask_project() == ask_rows()
+    record(benchmark, name, events=1, digest=digest(found))
 
 
 @pytest.mark.benchmark(group=BALANCE_GROWTH)
@@ -208,14 +246,41 @@ def test_balance(benchmark: BenchmarkFixture, size: Size, name: str) -> None:
     record(benchmark, name, events=1, digest=digest(sorted(left.items())))
 
 
+def _hours(
+    engine: metering.Metering, meter: metering.Meter
+) -> Iterator[tuple[str, str, int, int]]:
+    """Yield the usage of every customer on a meter, by the hour, in thousandths."""
+    table = engine.sql(
+        f"""
+        SELECT
+            customer,
+            CAST(epoch(date_trunc('hour', timestamp)) AS BIGINT) AS hour,
+            CAST(1000 * sum(value) AS BIGINT) AS thousandths
+        FROM events
+        WHERE event_name = '{meter.event_name}'
+        GROUP BY ALL
+        ORDER BY ALL
+        """  # noqa: S608  # the name is of this benchmark
+    )
+    for batch in table.to_batches():
+        for customer, *rest in zip(*(each.to_pylist() for each in batch), strict=True):
+            yield customer, meter.id, *rest
+
+
 def _usd(value: int) -> metering.CreditAmountParams:
     return {"type": "monetary", "monetary": {"currency": "usd", "value": value}}
 
 
-def _grant(engine: metering.Metering, customer: str, value: int) -> None:
+def _grant(
+    engine: metering.Metering,
+    customer: str,
+    value: int,
+    effective_at: datetime | None = None,
+) -> None:
     engine.credit_grants.create(
         customer=customer,
         amount=_usd(value),
+        effective_at=effective_at,
         applicability_config={"scope": {"price_type": "metered"}},
     )
 
@@ -223,7 +288,7 @@ def _grant(engine: metering.Metering, customer: str, value: int) -> None:
 def _subscribe(engine: metering.Metering, meter_id: str) -> None:
     price = engine.prices.create(
         currency="usd",
-        unit_amount_decimal="0.001",
+        unit_amount_decimal=_UNIT_AMOUNT,
         product_data={"name": "Usage"},
         recurring={"interval": "month", "usage_type": "metered", "meter": meter_id},
     )
