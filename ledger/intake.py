@@ -22,8 +22,7 @@ from ledger.commits import log_time, read_head
 from ledger.entries import Commit, Head, Passage, TailSize
 from ledger.errors import LogDamagedError, MeteringError, RunsDirectoryError
 from ledger.facts.instants import LogTime
-from ledger.facts.meters import MeterFact
-from ledger.facts.union import FACTS, TERMS
+from ledger.facts.union import FACTS, TERMS, changes_checks
 from ledger.folds import UsageFold
 from ledger.reading import corrections_of
 from ledger.runs.identifiers import SealedIdentifiers
@@ -238,7 +237,7 @@ class Intake:
                 self._tail_events += commit.entry_count
                 self._tail_bytes += content_bytes(commit.content)
             for fact in commit.single_facts:
-                if isinstance(fact, MeterFact):
+                if changes_checks(fact):
                     self._meters_position = commit.last_position
                 elif isinstance(fact, TERMS):
                     self._terms_position = commit.last_position

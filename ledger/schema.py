@@ -16,7 +16,7 @@ from sqlalchemy import (
     select,
 )
 
-FORMAT_VERSION = 26
+FORMAT_VERSION = 27
 """The format that this release writes."""
 
 metadata = MetaData()

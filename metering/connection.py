@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from metering.recording.events import UnrecordedEvent
     from metering.recording.recorder import Recorder
     from metering.recording.recording import Recording
-    from metering.store.engine import Settings
+    from metering.store.settings import Settings
     from metering.upkeep.status import LoopStatus, StoreStatus, WorkReceipt
     from metering.upkeep.verification.report import Checkpoint, VerifyReport
     from metering.upkeep.worker import Worker
@@ -70,6 +70,8 @@ class Metering(CallGroups, BulkUsage):
         credit_balance_summary: retrieve, history.
         credit_balance_transactions, events, error_reports: list, retrieve.
         alerts: create, retrieve, list, activate, deactivate, archive, triggered.
+        test_clocks, also test_helpers.test_clocks: create, advance, delete, retrieve,
+            list.
         webhook_endpoints: create, update, rotate_secret, encrypt_secrets, retrieve,
             list, delete, deliveries.
         api_keys: create, list, revoke; they open a server.

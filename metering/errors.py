@@ -11,7 +11,8 @@ MeteringError                    root of all, also of the log's own (`StoreError
 │   ├── IdentifierConflictError  the identifier belongs to an event of other content
 │   ├── InvoiceConflictError     the invoice was settled with other content
 │   ├── StatementConflictError   the id belongs to a statement of something else
-│   └── MeterConflictError       the meter of the event name measures otherwise
+│   ├── MeterConflictError       the meter of the event name measures otherwise
+│   └── TestClockAdvancingError  the customer's test clock is being moved on
 ├── SourceError                  what was to be ingested cannot be read
 │   └── SourceTooLargeError      it asks for more memory or work than it may
 ├── RecorderFullError            a recorder holds as many events as it may
@@ -154,6 +155,23 @@ class InvoiceConflictError(InvalidRequestError):
         )
         self.invoice = invoice
         self.fields = tuple(fields)
+
+
+class TestClockAdvancingError(InvalidRequestError):
+    """The test clock of a customer is being moved on; send it again when it is ready.
+
+    Attributes:
+        test_clock: id of the clock.
+    """
+
+    code = "test_clock_advancing"
+
+    def __init__(self, test_clock: str) -> None:
+        super().__init__(
+            "Test clock advancement underway - cannot perform modifications:"
+            f" {test_clock}"
+        )
+        self.test_clock = test_clock
 
 
 class MeterConflictError(InvalidRequestError):

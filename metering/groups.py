@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from metering.stream.sessions import MeterEventSessions
     from metering.subscriptions.items import SubscriptionItems
     from metering.subscriptions.subscriptions import Subscriptions
+    from metering.test_clocks.test_clocks import TestClocks, TestHelpers
     from metering.upkeep.log_time import LogTimeRepairs
     from metering.usage.adjustments import MeterEventAdjustments
     from metering.usage.meter_events import MeterEvents
@@ -184,6 +185,20 @@ class CallGroups(SpendingCalls):
         from metering.alerts.alerts import Alerts
 
         return Alerts(self._engine)
+
+    @cached_property
+    def test_clocks(self) -> "TestClocks":
+        """Times by which customers live, for rehearsals."""
+        from metering.test_clocks.test_clocks import TestClocks
+
+        return TestClocks(self._engine)
+
+    @cached_property
+    def test_helpers(self) -> "TestHelpers":
+        """What Stripe's clients find test clocks under."""
+        from metering.test_clocks.test_clocks import TestHelpers
+
+        return TestHelpers(self.test_clocks)
 
     @cached_property
     def webhook_endpoints(self) -> "WebhookEndpoints":

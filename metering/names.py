@@ -65,7 +65,7 @@ _NAMES: Final = {
         " InvoiceConflictError MeterConflictError MeterEventInvalidError"
         " NoMeterError RecorderClosedError RecorderFullError"
         " ResourceMissingError SourceError StatementConflictError"
-        " TimestampOutOfRangeError"
+        " TestClockAdvancingError TimestampOutOfRangeError"
         " ValueMissingError ValueTooLargeError"
     ),
     "metering.explaining.balances": "BalanceExplanation",
@@ -130,6 +130,10 @@ _NAMES: Final = {
         " SubscriptionItemsOf TrialEndBehavior TrialSettings"
     ),
     "metering.subscriptions.subscriptions": "Subscriptions",
+    "metering.test_clocks.resources": (
+        "TestClock TestClockAdvancingTo TestClockStatusDetails"
+    ),
+    "metering.test_clocks.test_clocks": "TestClocks TestHelpers",
     "metering.upkeep.log_time": "LogTimeRepairs TimeRepair",
     "metering.upkeep.status": "LoopStatus StoreStatus WorkReceipt",
     "metering.upkeep.verification.report": "Checkpoint VerifyReport",

@@ -27,8 +27,8 @@ from metering.environment import (
     entitles_at_once,
     secret_keys_of,
 )
-from metering.store.engine import Settings
 from metering.store.sealing import SEAL_EVENTS
+from metering.store.settings import Settings
 
 _LONGEST_WEBHOOK_TIMEOUT = timedelta(minutes=5)
 _LONGEST_SQL_TIMEOUT = timedelta(days=1)
@@ -60,6 +60,7 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     entitle_at_once: bool | None = None
     allow_private_webhooks: bool | None = None
     pool_size: CountSetting | None = None
+    strict: bool = False
     sql_memory: MemorySetting | None = None
 
 
@@ -87,6 +88,7 @@ def connect(  # noqa: PLR0913  # settings have names
     pool_size: int | None = None,
     clock_skew_max: timedelta | None = None,
     report_retention: timedelta = REPORT_RETENTION,
+    strict: bool = False,
 ) -> Metering:
     """Open a store, creating it where it is absent.
 
@@ -143,6 +145,8 @@ def connect(  # noqa: PLR0913  # settings have names
             judged.
         report_retention: for how long the files of reports are kept; 30 days by
             default, and up to ten years.
+        strict: whether the reference's limits of test clocks hold: three customers each,
+            and two of the shortest intervals of their subscriptions at once.
 
     Raises:
         InvalidRequestError: a setting is malformed.
@@ -176,6 +180,7 @@ def connect(  # noqa: PLR0913  # settings have names
         allow_private_webhooks=allow_private_webhooks,
         pool_size=pool_size,
         sql_memory=sql_memory,
+        strict=strict,
     )
     if target is None:
         found = EnvironmentSettings.of(os.environ)
@@ -220,6 +225,7 @@ def connect(  # noqa: PLR0913  # settings have names
             sql_timeout=sql_timeout,
             sql_memory=sql_memory,
             report_retention=report_retention,
+            strict=strict,
             secret_keys=secret_keys,
             # A clock that was given, of whatever kind, is its caller's affair.
             clock_skew_max=clock_skew_max if is_system_clock(clock) else None,

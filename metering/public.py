@@ -114,6 +114,7 @@ from metering.errors import (
     ResourceMissingError,
     SourceError,
     StatementConflictError,
+    TestClockAdvancingError,
     TimestampOutOfRangeError,
     ValueMissingError,
     ValueTooLargeError,
@@ -216,6 +217,12 @@ from metering.subscriptions.resources import (
     TrialSettings,
 )
 from metering.subscriptions.subscriptions import Subscriptions
+from metering.test_clocks.resources import (
+    TestClock,
+    TestClockAdvancingTo,
+    TestClockStatusDetails,
+)
+from metering.test_clocks.test_clocks import TestClocks, TestHelpers
 from metering.upkeep.log_time import LogTimeRepairs, TimeRepair
 from metering.upkeep.status import LoopStatus, StoreStatus, WorkReceipt
 from metering.upkeep.verification.report import Checkpoint, VerifyReport
@@ -299,7 +306,8 @@ __all__ = [
     "SubscriptionBillingMode", "SubscriptionInvoiceSettings", "SubscriptionItem",
     "SubscriptionItemChangeParams", "SubscriptionItemParams", "SubscriptionItems",
     "SubscriptionItemsOf", "Subscriptions", "SummaryEntitlements", "SummaryTooLargeError", "SystemClock",
-    "Tier", "TierParams", "Time", "TimeRepair", "TimestampOutOfRangeError",
+    "TestClock", "TestClockAdvancingError", "TestClockAdvancingTo",
+    "TestClockStatusDetails", "TestClocks", "TestHelpers", "Tier", "TierParams", "Time", "TimeRepair", "TimestampOutOfRangeError",
     "TransformQuantity", "TransformQuantityParams", "TrialEndBehavior",
     "TrialSettings", "UnrecordedEvent", "UnsafeDurabilityError", "UsageRecord",
     "UsageRecordPeriod", "UsageRecordSummary", "UsageThreshold", "UsageThresholdParams", "ValueMissingError", "ValueSettings",

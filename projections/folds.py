@@ -23,8 +23,14 @@ from ledger.facts.credits.limits import LimitFact
 from ledger.facts.credits.pools import PoolChange, PoolFact
 from ledger.facts.credits.schedules import ScheduleChange, ScheduleFact
 from ledger.facts.credits.settlements import SettledInvoices
-from ledger.facts.customers import CustomerDeleted, CustomerFact, CustomerUpdated
+from ledger.facts.customers import (
+    CustomerCreated,
+    CustomerDeleted,
+    CustomerFact,
+    CustomerUpdated,
+)
 from ledger.facts.entitlements import EntitlementFact
+from ledger.facts.instants import LogTime
 from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.meters import (
     MeterDeactivated,
@@ -42,6 +48,14 @@ from ledger.facts.prices import (
 from ledger.facts.reports import ReportEnd, ReportFact
 from ledger.facts.statements import StatementFinalized, StatementVoided
 from ledger.facts.subscriptions import SubscriptionChange, SubscriptionFact
+from ledger.facts.test_clocks import (
+    TestClockAdvancing,
+    TestClockCreated,
+    TestClockDeleted,
+    TestClockFact,
+    TestClockFailed,
+    TestClockReady,
+)
 from ledger.facts.union import FACTS, RecordedFacts
 from ledger.facts.webhooks import (
     WebhookEndpointCreated,
@@ -155,6 +169,12 @@ def _reports() -> TableFold:
     return REPORT_FOLD
 
 
+def _clocks() -> TableFold:
+    from projections.test_clocks.tables import CLOCK_FOLD
+
+    return CLOCK_FOLD
+
+
 _RESOURCES = (
     FoldedResource(name="meter", version=2, kinds=get_args(MeterFact), load=_meters),
     FoldedResource(
@@ -202,6 +222,10 @@ _RESOURCES = (
             *get_args(ScheduleChange),
             *get_args(PoolChange),
             *get_args(ReportEnd),
+            TestClockAdvancing,
+            TestClockReady,
+            TestClockFailed,
+            TestClockDeleted,
         ),
         load=_changes,
     ),
@@ -230,7 +254,10 @@ _RESOURCES = (
         load=_statements,
     ),
     FoldedResource(
-        name="customer", version=1, kinds=get_args(CustomerFact), load=_customers
+        name="customer",
+        version=2,
+        kinds=(*get_args(CustomerFact), TestClockCreated, TestClockDeleted),
+        load=_customers,
     ),
     FoldedResource(
         name="subscription",
@@ -250,8 +277,16 @@ _RESOURCES = (
     FoldedResource(
         name="report_run", version=1, kinds=get_args(ReportFact), load=_reports
     ),
+    FoldedResource(
+        name="test_clock",
+        version=1,
+        kinds=(CustomerCreated, *get_args(TestClockFact)),
+        load=_clocks,
+    ),
 )
 _FACTS_AT_A_TIME = 20_000
+# No correction of the time follows what is just being recorded.
+_AS_WRITTEN = LogTime()
 
 
 def folded_tables() -> tuple[Table, ...]:
@@ -295,9 +330,7 @@ class FactTables:
         recorded: list[RecordedFacts] = (
             [(first, commit.recorded_at, content)]
             if isinstance(content, SettledInvoices)
-            else [
-                (at, commit.recorded_at, fact) for at, fact in enumerate(content, first)
-            ]
+            else [*_AS_WRITTEN.of_facts(first, commit.recorded_at, content)]
         )
         self.fold_facts(connection, recorded)
 

@@ -25,6 +25,7 @@ from ledger.facts.meters import MeterCreated
 from ledger.facts.prices import PriceCreated, ProductCreated
 from ledger.facts.statements import StatementFinalized
 from ledger.facts.subscriptions import SubscriptionCreated, SubscriptionItemCreated
+from ledger.facts.test_clocks import TestClockCreated, TestClockTime
 from ledger.facts.union import Fact, Facts, encode_facts
 from ledger.facts.webhooks import WebhookEndpointCreated
 from ledger.folds import FactFold
@@ -60,6 +61,7 @@ class Writing:
         self.connection: Connection = attempt.connection
         self.real_now = moment.real
         self._moment = moment
+        self._clocked: TestClockTime | None = None
         self.commit: Commit | None = None
         self.hashes: np.ndarray | None = None
         self.head = known
@@ -72,14 +74,40 @@ class Writing:
     def now(self) -> int:
         """Microseconds since 1970 UTC, never before what is recorded already.
 
-        Its facts are recorded at this instant, and what is decided is as of it.
+        Its facts are recorded at this instant, and what is decided is as of it. Where it
+        goes by a test clock, it is that clock's.
 
         Raises:
             ClockSkewError: the clock is wrong, so nothing can be decided by it.
         """
+        log_now = self.log_now
+        return log_now if self._clocked is None else self._clocked.instant
+
+    @property
+    def log_now(self) -> int:
+        """The same, whatever clock it goes by.
+
+        Raises:
+            ClockSkewError: as for `now`.
+        """
         if self._moment.fault is not None:
             raise self._moment.fault
         return self._moment.instant
+
+    @property
+    def next_position(self) -> int:
+        """The position of the first fact that is given to `record`."""
+        return self.head.position + (1 if self._clocked is None else 2)
+
+    @property
+    def is_clocked(self) -> bool:
+        """Whether it goes by a test clock."""
+        return self._clocked is not None
+
+    def go_by(self, time: TestClockTime | None) -> None:
+        """Go by a test clock, as the facts of its customers do; None is by the log."""
+        assert self.commit is None, "what is recorded goes by one clock"
+        self._clocked = time
 
     def take_in_events(self) -> None:
         """Take in everything committed so far, so that its usage counts in memory."""
@@ -102,7 +130,9 @@ class Writing:
             return
         content = facts if isinstance(facts, SettledInvoices) else tuple(facts)
         self._claim(_made_by(content[-1]) if isinstance(content, tuple) else None)
-        body = encode_facts(facts)
+        if self._clocked is not None:
+            content = (self._clocked, *_singly(content))
+        body = encode_facts(content)
         commit, is_made = self._send(
             content, CommitKind.FACTS, body, facts_digest(body)
         )
@@ -138,7 +168,7 @@ class Writing:
     ) -> tuple[Commit, Callable[[], bool]]:
         """Send a commit; return it with what waits for the answer."""
         known = self.head
-        commit, self.head = next_commit(known, content, kind, digest, self.now)
+        commit, self.head = next_commit(known, content, kind, digest, self.log_now)
         self.commit = commit
         # The server's clock was read with the head, so it is not compared again.
         return commit, self._attempt.send(known, self.head, commit, body, ANY_TIME)
@@ -146,6 +176,11 @@ class Writing:
 
 def _check_appended(is_appended: bool) -> None:  # noqa: FBT001  # it says what it is
     assert is_appended, "the head was read under the write lock"
+
+
+def _singly(facts: Facts) -> tuple[Fact, ...]:
+    """Return facts one by one, also those that are columns."""
+    return tuple(facts) if isinstance(facts, SettledInvoices) else facts
 
 
 _MADE: Mapping[type[Fact], Callable[[Any], str]] = {
@@ -167,6 +202,7 @@ _MADE: Mapping[type[Fact], Callable[[Any], str]] = {
     CreditScheduleCreated: attrgetter("schedule_id"),
     FeatureCreated: attrgetter("feature_id"),
     FeatureAttached: attrgetter("product_feature_id"),
+    TestClockCreated: attrgetter("test_clock_id"),
 }
 
 

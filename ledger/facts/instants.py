@@ -14,6 +14,7 @@ import numpy as np
 from ledger.facts.alerts import CreditAlertTriggered
 from ledger.facts.credits.grants import CreditGrantCreated
 from ledger.facts.log_time import LogTimeCorrected
+from ledger.facts.test_clocks import TestClockTime
 from ledger.facts.union import Fact
 
 
@@ -72,10 +73,19 @@ class LogTime(msgspec.Struct, frozen=True):
     def of_facts(
         self, first_position: int, recorded_at: int, facts: Iterable[Fact]
     ) -> Iterator[tuple[int, int, Fact]]:
-        """Return the facts of a commit as they count, with position and instant."""
+        """Return the facts of a commit as they count, with position and instant.
+
+        Those of a customer of a test clock count as of its time.
+        """
         counted = self.of(first_position, recorded_at)
+        clocked: int | None = None
         for position, fact in enumerate(facts, first_position):
-            yield position, counted, self._as_counted(fact, recorded_at, counted)
+            if isinstance(fact, TestClockTime):
+                clocked = fact.instant if fact.test_clock_id else None
+            if clocked is None:
+                yield position, counted, self._as_counted(fact, recorded_at, counted)
+            else:
+                yield position, clocked, fact
 
     def _as_counted(self, fact: Fact, recorded_at: int, counted: int) -> Fact:
         """Return a fact with the instants that it took over from the log's time."""

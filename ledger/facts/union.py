@@ -76,6 +76,7 @@ from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.meters import (
     MeterCreated,
     MeterDeactivated,
+    MeterFact,
     MeterReactivated,
     MeterUpdated,
 )
@@ -102,6 +103,15 @@ from ledger.facts.subscriptions import (
     SubscriptionResumed,
     SubscriptionTrialEnded,
     SubscriptionUpdated,
+)
+from ledger.facts.test_clocks import (
+    TestClockAdvancing,
+    TestClockCreated,
+    TestClockDeleted,
+    TestClockFact,
+    TestClockFailed,
+    TestClockReady,
+    TestClockTime,
 )
 from ledger.facts.webhooks import (
     WebhookEndpointCreated,
@@ -181,6 +191,12 @@ Fact = (
     | ReportRunSucceeded
     | ReportRunFailed
     | ReportFileRemoved
+    | TestClockCreated
+    | TestClockAdvancing
+    | TestClockTime
+    | TestClockReady
+    | TestClockFailed
+    | TestClockDeleted
 )
 
 Facts = tuple[Fact, ...] | SettledInvoices
@@ -202,6 +218,14 @@ TERMS = (
     SubscriptionEnded,
 )
 """The classes of the facts that change what is billed, and when."""
+
+
+def changes_checks(fact: Fact) -> bool:
+    """Whether events are checked otherwise after a fact: by their meter, or their time."""
+    if isinstance(fact, CustomerCreated):
+        return fact.test_clock is not None
+    return isinstance(fact, MeterFact | TestClockFact)
+
 
 RecordedFacts = tuple[int, int, Fact | SettledInvoices]
 """A position, when it was recorded (microseconds since 1970 UTC), and the fact there.

@@ -38,6 +38,8 @@ from metering.aio.groups import (
     AsyncStatements,
     AsyncSubscriptionItems,
     AsyncSubscriptions,
+    AsyncTestClocks,
+    AsyncTestHelpers,
     AsyncWebhookEndpoints,
 )
 from metering.aio.opening import Opening
@@ -112,6 +114,8 @@ class AsyncMetering(AsyncGroup[Metering]):
             calls, m.credit_balance_transactions
         )
         self.alerts = AsyncAlerts(calls, m.alerts)
+        self.test_clocks = AsyncTestClocks(calls, m.test_clocks)
+        self.test_helpers = AsyncTestHelpers(calls, m.test_helpers)
         self.webhook_endpoints = AsyncWebhookEndpoints(calls, m.webhook_endpoints)
         self.events = AsyncEvents(calls, m.events)
         self.api_keys = AsyncApiKeys(calls, m.api_keys)

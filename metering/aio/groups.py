@@ -34,6 +34,7 @@ from metering.stream.error_reports import ErrorReports
 from metering.stream.sessions import MeterEventSessions
 from metering.subscriptions.items import SubscriptionItems
 from metering.subscriptions.subscriptions import Subscriptions
+from metering.test_clocks.test_clocks import TestClocks, TestHelpers
 from metering.upkeep.log_time import LogTimeRepairs
 from metering.usage.adjustments import MeterEventAdjustments
 from metering.usage.event_rules import PayloadValue
@@ -325,6 +326,24 @@ class AsyncAlerts(AsyncGroup[Alerts]):
     retrieve = awaited(Alerts.retrieve)
     list = listed(Alerts.list)
     triggered = awaited(Alerts.triggered)
+
+
+class AsyncTestClocks(AsyncGroup[TestClocks]):
+    """`metering.TestClocks`, awaited."""
+
+    create = awaited(TestClocks.create)
+    advance = awaited(TestClocks.advance, is_heavy=True)
+    delete = awaited(TestClocks.delete)
+    retrieve = awaited(TestClocks.retrieve)
+    list = listed(TestClocks.list)
+
+
+class AsyncTestHelpers(AsyncGroup[TestHelpers]):
+    """`metering.TestHelpers`, awaited."""
+
+    def __init__(self, calls: Calls, sync: TestHelpers) -> None:
+        super().__init__(calls, sync)
+        self.test_clocks = AsyncTestClocks(calls, sync.test_clocks)
 
 
 class AsyncWebhookEndpoints(AsyncGroup[WebhookEndpoints]):

@@ -57,6 +57,10 @@ COMMANDS = {
         "commands.subscriptions.features:group",
         "Attach features to products; see which customers have them",
     ),
+    "test-clocks": (
+        "commands.subscriptions.test_clocks:group",
+        "Let customers live by a time of their own, for rehearsals",
+    ),
     "statements": (
         "commands.statements.statements:group",
         "State what usage comes to; finalize, compare and run statements",

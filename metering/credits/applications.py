@@ -27,7 +27,7 @@ from metering.credits.settlement.receipts import (
 from metering.credits.settlement.reinstatements import reinstate_invoices
 from metering.credits.settlement.run import preview_billing, run_billing
 from metering.credits.transactions import transaction_resource
-from metering.store.engine import Engine, everybody
+from metering.store.engine import Engine
 from projections.credits.pools.drawn_anew import drawable_anew
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.burn_down import burn_down
@@ -108,7 +108,7 @@ class CreditApplications:
             facts = _facts(checked, known, seen, writing.now, replace=replace)
             writing.record(facts)
         if commit := writing.commit:
-            known = _settlement(facts, commit.last_position, commit.recorded_at)
+            known = _settlement(facts, commit.last_position, writing.now)
         assert known is not None, "it was settled, now or before"
         with self._engine.credits(customers=()) as (seen, _):
             grants = seen.grants_drawn(known)
@@ -225,7 +225,9 @@ class CreditApplications:
         """
         invoice_id = check_invoice_id(invoice)
 
-        with self._engine.writing_credits(everybody) as (writing, seen):
+        with self._engine.writing_credits(
+            lambda seen: [_application(seen, invoice_id).customer]
+        ) as (writing, seen):
             if _application(seen, invoice_id).reinstated_at is None:
                 check_is_no_statement(_statements(seen, invoice_id), invoice_id)
                 writing.record([CreditsReinstated(invoice=invoice_id)])

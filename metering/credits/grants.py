@@ -39,6 +39,7 @@ from metering.credits.requests import (
 from metering.credits.resources import CreditGrant, monetary
 from metering.credits.scopes import applicability_of, prices_of
 from metering.errors import InvalidRequestError
+from metering.store.customer_time import present_of, with_clock
 from metering.store.engine import Engine
 from projections.credits.pools.grants import PoolGrants
 from projections.credits.queries import CreditQueries
@@ -228,9 +229,10 @@ class CreditGrants:
         Raises:
             ResourceMissingError: there is no such grant.
         """
-        with self._engine.credits(owner_of(grant_id)) as (seen, _):
+        with self._engine.credits(owner_of(grant_id)) as (seen, now):
             grant = grant_of(seen, grant_id)
-        return grant_resource(grant, livemode=self._engine.settings.livemode)
+            present_of(seen.clocked, [grant.customer], now)
+            return self._resources(seen, [grant])[0]
 
     def list(
         self,
@@ -281,17 +283,24 @@ class CreditGrants:
         whose = None if asked.customer is None else [asked.customer]
         with self._engine.credits(whose) as (seen, _):
             found = seen.page_of_grants(asked.customer, _rows_of(seen, asked))
-        return listed(asked, self._resources(found), self._page)
+            return listed(asked, self._resources(seen, found), self._page)
 
     def _page_of_pool(self, asked: PoolGrantList) -> ListObject[CreditGrant]:
         with self._engine.credits(customers=()) as (seen, _):
             pool = pool_of(seen, asked.pool, "pool")
             found = PoolGrants(seen, pool.pool_id).page(_rows_of(seen, asked))
-        return listed(asked, self._resources(found), self._page_of_pool)
+            return listed(asked, self._resources(seen, found), self._page_of_pool)
 
-    def _resources(self, found: Sequence[Grant]) -> Sequence[CreditGrant]:
+    def _resources(
+        self, seen: CreditQueries, found: Sequence[Grant]
+    ) -> Sequence[CreditGrant]:
         livemode = self._engine.settings.livemode
-        return [grant_resource(each, livemode=livemode) for each in found]
+        return [
+            with_clock(
+                seen.clocked, grant_resource(each, livemode=livemode), each.customer
+            )
+            for each in found
+        ]
 
     def _check_owner(
         self, seen: CreditQueries, wanted: CreditGrantCreated, now: int

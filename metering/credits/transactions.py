@@ -22,6 +22,7 @@ from metering.credits.resources import (
     monetary,
 )
 from metering.errors import ResourceMissingError
+from metering.store.customer_time import present_of, with_clock
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
 from projections.credits.transactions import TransactionPage, TransactionReader
@@ -97,8 +98,7 @@ class CreditBalanceTransactions:
         )
         with self._engine.credits(whose) as (seen, now):
             found = self._found(asked, seen, now)
-        livemode = self._engine.settings.livemode
-        made = [transaction_resource(each, livemode=livemode) for each in found]
+        made = [self._resource(seen, each) for each in found]
         return listed(asked, made, self._page)
 
     def _found(
@@ -108,6 +108,7 @@ class CreditBalanceTransactions:
         grant = None
         if asked.credit_grant is not None:
             grant = grant_of(seen, asked.credit_grant, "credit_grant")
+            now = present_of(seen.clocked, [grant.customer], now)
         check_cursors(asked)
         assert asked.limit is not None, "transactions are read by pages"
 
@@ -144,7 +145,14 @@ class CreditBalanceTransactions:
             found = self._find(seen, now, transaction_id)
         if found is None:
             raise ResourceMissingError(_KIND, transaction_id)
-        return transaction_resource(found, livemode=self._engine.settings.livemode)
+        return self._resource(seen, found)
+
+    def _resource(
+        self, seen: CreditQueries, found: CreditTransaction
+    ) -> CreditBalanceTransaction:
+        livemode = self._engine.settings.livemode
+        shown = transaction_resource(found, livemode=livemode)
+        return with_clock(seen.clocked, shown, found.customer)
 
     def _find(
         self, seen: CreditQueries, now: int, transaction_id: object
@@ -162,7 +170,9 @@ class CreditBalanceTransactions:
         )
         for each in _anchored(seen, anchor, kind):
             is_it = (each.kind, each.index) == (kind, index)
-            if is_it and each.instant <= now:
+            if is_it and each.instant <= present_of(
+                seen.clocked, [each.grant.customer], now
+            ):
                 # An id of the other mode belongs to another store.
                 livemode = self._engine.settings.livemode
                 return (

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
+from ledger.appending.writing import Writing
 from ledger.facts.customers import (
     CustomerCreated,
     CustomerDeleted,
@@ -33,11 +34,17 @@ from metering.customers.requests import (
 )
 from metering.customers.resources import Customer, DeletedCustomer
 from metering.customers.shown import customer_resource
-from metering.errors import ResourceMissingError
+from metering.errors import InvalidRequestError, ResourceMissingError
+from metering.store.customer_time import clock_at_rest, clock_known
 from metering.store.engine import Engine
 from projections.customers.queries import CustomerFilter, CustomerQueries
 from projections.kernels.customers import CustomerDefinition
+from projections.kernels.test_clocks import ClockDefinition
 from projections.subscriptions.queries import SubscriptionQueries
+from projections.test_clocks.queries import ClockQueries
+
+CLOCK_CUSTOMERS_MAX = 3
+"""Customers of one test clock, where the connection is strict."""
 
 _NO_REASON = Cancellation(comment=None, feedback=None)
 
@@ -60,6 +67,7 @@ class Customers:
         preferred_locales: Sequence[str] = (),
         tax_exempt: TaxExemptName = "none",
         metadata: Mapping[str, str] | None = None,
+        test_clock: str | None = None,
     ) -> Customer:
         """Create a customer.
 
@@ -74,8 +82,12 @@ class Customers:
             preferred_locales: languages, the preferred one first.
             tax_exempt: ``"none"``, ``"exempt"`` or ``"reverse"``.
             metadata: up to 50 strings of the caller's own.
+            test_clock: id of the test clock that it lives by, for good; None is the time
+                of the log.
 
         Raises:
+            ResourceMissingError: there is no such clock.
+            TestClockAdvancingError: the clock is being advanced.
             InvalidRequestError: an argument is malformed.
         """
         asked = checked(
@@ -89,6 +101,7 @@ class Customers:
             preferred_locales=preferred_locales,
             tax_exempt=tax_exempt,
             metadata=metadata,
+            test_clock=test_clock,
         )
         created = CustomerCreated(
             customer_id=self._engine.new_id("cus"),
@@ -101,9 +114,15 @@ class Customers:
             preferred_locales=tuple(asked.preferred_locales),
             tax_exempt=TaxExemption(asked.tax_exempt),
             metadata=merge_metadata({}, asked.metadata or None),
+            test_clock=asked.test_clock,
         )
 
         with self._engine.writing() as writing:
+            if asked.test_clock is not None:
+                clock = clock_at_rest(writing, asked.test_clock)
+                if self._engine.settings.strict:
+                    _check_count(ClockQueries(writing.connection), clock)
+                writing.go_by(clock.time)
             writing.record([created])
         return self._shown(created.customer_id)
 
@@ -156,6 +175,7 @@ class Customers:
         )
 
         with self._engine.writing() as writing:
+            self._follow(writing, customer_id)
             known = customer_of(CustomerQueries(writing.connection), customer_id)
             updated = _updated(known, asked)
             if updated != _updated(known, CustomerUpdate()):
@@ -171,6 +191,7 @@ class Customers:
             ResourceMissingError: there is no such customer, or it was deleted.
         """
         with self._engine.writing() as writing:
+            self._follow(writing, customer_id)
             customer_of(CustomerQueries(writing.connection), customer_id)
             subscriptions = SubscriptionQueries(writing.connection)
             canceled = [
@@ -200,15 +221,19 @@ class Customers:
         email: str | None = None,
         *,
         created: Time | CreatedBounds | None = None,
+        test_clock: str | None = None,
         limit: int = LIMIT,
         starting_after: str | None = None,
         ending_before: str | None = None,
     ) -> ListObject[Customer]:
         """Return customers that are not deleted, newest first.
 
+        Those that live by a test clock are left out unless it is named.
+
         Args:
             email: with exactly this address; None is any.
             created: at a time, or within bounds: ``{"gte": …, "lt": …}``.
+            test_clock: id of a test clock, whose customers are listed.
             limit: 1 to 100.
             starting_after: id of the customer before the first one to list.
             ending_before: id of the customer behind the last one to list.
@@ -222,6 +247,7 @@ class Customers:
                 CustomerList,
                 email=email,
                 created=created,
+                test_clock=test_clock,
                 limit=limit,
                 starting_after=starting_after,
                 ending_before=ending_before,
@@ -230,10 +256,14 @@ class Customers:
 
     def _page(self, asked: CustomerList) -> ListObject[Customer]:
         wanted = CustomerFilter(
-            email=asked.email, created=created_within(asked.created)
+            email=asked.email,
+            created=created_within(asked.created),
+            test_clock=asked.test_clock,
         )
         with self._engine.log.read() as connection:
             seen = CustomerQueries(connection)
+            if asked.test_clock is not None:
+                clock_known(seen, asked.test_clock)
             page = page_of(
                 asked,
                 lambda each, at: (
@@ -244,6 +274,11 @@ class Customers:
         livemode = self._engine.settings.livemode
         customers = [customer_resource(each, livemode=livemode) for each in found]
         return listed(asked, customers, self._page)
+
+    def _follow(self, writing: Writing, customer_id: object) -> None:
+        """Go by the test clock of a customer; one that is deleted is missing."""
+        if isinstance(customer_id, str):
+            self._engine.follow(writing, customer_id)
 
     def _shown(self, customer_id: str) -> Customer:
         with self._engine.log.read() as connection:
@@ -260,6 +295,17 @@ def customer_of(
     if found.is_deleted:
         raise ResourceMissingError("customer", customer_id, param=param)
     return found
+
+
+def _check_count(seen: ClockQueries, clock: ClockDefinition) -> None:
+    """Check that one more customer may live by a clock, as the reference limits it."""
+    if seen.customer_count(clock.test_clock_id) >= CLOCK_CUSTOMERS_MAX:
+        raise InvalidRequestError(
+            f"Test clock {clock.test_clock_id} has {CLOCK_CUSTOMERS_MAX} customers, and"
+            " may have no more where the connection is strict",
+            code="test_clock_limit_reached",
+            param="test_clock",
+        )
 
 
 def _updated(known: CustomerDefinition, asked: CustomerUpdate) -> CustomerUpdated:

@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from metering.arguments.metadata import Metadata
 from metering.arguments.pages import PageRequest
+from metering.arguments.strings import Id
 from metering.arguments.times import CreatedBounds, Time
 
 CustomerName = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -70,6 +71,7 @@ class CustomerCreate(msgspec.Struct, frozen=True, kw_only=True):
         preferred_locales: languages, the preferred one first.
         tax_exempt: whether the customer is exempt from tax.
         metadata: pairs of your own.
+        test_clock: id of the test clock that it lives by, for good.
     """
 
     name: CustomerName | None = None
@@ -81,6 +83,7 @@ class CustomerCreate(msgspec.Struct, frozen=True, kw_only=True):
     preferred_locales: Locales = ()
     tax_exempt: TaxExemptName = "none"
     metadata: Metadata | UnsetType | None = UNSET
+    test_clock: Id | None = None
 
 
 class CustomerUpdate(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +118,9 @@ class CustomerList(PageRequest, frozen=True, kw_only=True):
     Attributes:
         created: only those created then, or within these bounds.
         email: only those with exactly this address.
+        test_clock: only those that live by this test clock; if left out, those of none.
     """
 
     created: Time | CreatedBounds | None = None
     email: Email | None = None
+    test_clock: Id | None = None

@@ -62,7 +62,7 @@ class Customer(ResourceObject, frozen=True, kw_only=True):
     preferred_locales: tuple[str, ...]
     shipping: CustomerShipping | None
     tax_exempt: TaxExemptName
-    test_clock: None = None
+    test_clock: str | None
 
 
 class DeletedCustomer(ResourceObject, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ def customer_resource(customer: CustomerDefinition, *, livemode: bool) -> Custom
         preferred_locales=customer.preferred_locales,
         shipping=_shipping(customer.shipping),
         tax_exempt=customer.tax_exempt.value,
+        test_clock=customer.test_clock,
     )
 
 

@@ -4,7 +4,7 @@ Callers who hold or settle at the same time share a database transaction, as tho
 record events. Each is answered, or refused, as it would be alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -14,7 +14,11 @@ from ledger.errors import LedgerError, MeteringError
 from ledger.facts.credits.holds import CreditHoldCreated, CreditHoldSettled
 from metering.arguments.ids import found_by_id
 from metering.arguments.strings import is_storable
-from metering.errors import InvalidRequestError
+from metering.errors import (
+    InvalidRequestError,
+    ResourceMissingError,
+    TestClockAdvancingError,
+)
 from metering.holds.deciding import (
     check_open,
     check_same,
@@ -254,37 +258,44 @@ class HoldsGroup:
         refused: dict[int, InvalidRequestError] = {}
         facts: list[CreditHoldCreated | CreditHoldSettled] = []
 
-        with self._engine.writing_credits(
-            lambda seen: _whose(seen, [*drafts.values()])
-        ) as (writing, _):
-            known = self._kept.taken(writing)
-            seen = known.seen
-            if len(drafts) > 1:
-                _read_ahead(seen, [*drafts.values()])
-            before = _DecidedBefore(known, [*drafts.values()])
-            for at, draft in drafts.items():
-                if not before.may_follow(draft):
-                    continue
-                position = writing.head.position + 1 + len(facts)
-                here = Deciding(
-                    engine=self._engine,
-                    rating=self._rating,
-                    writing=writing,
-                    known=known,
-                    position=position,
-                    now=writing.now,
-                )
-                try:
-                    decided[at] = draft.decided(here)
-                except InvalidRequestError as error:
-                    refused[at] = error
-                    continue
-                if (fact := decided[at].fact) is not None:
-                    facts.append(fact)
-                    before.took(draft)
-            ids = self._ids_of(seen, [each.hold for each in decided.values()])
-            writing.record(facts)
-        self._kept.keep(known, writing)
+        def whose(seen: CreditQueries) -> Collection[str]:
+            nonlocal drafts
+            drafts = _of_one_time(seen, drafts)
+            return _whose(seen, [*drafts.values()])
+
+        try:
+            with self._engine.writing_credits(whose) as (writing, _):
+                known = self._kept.taken(writing)
+                seen = known.seen
+                if len(drafts) > 1:
+                    _read_ahead(seen, [*drafts.values()])
+                before = _DecidedBefore(known, [*drafts.values()])
+                for at, draft in drafts.items():
+                    if not before.may_follow(draft):
+                        continue
+                    position = writing.next_position + len(facts)
+                    here = Deciding(
+                        engine=self._engine,
+                        rating=self._rating,
+                        writing=writing,
+                        known=known,
+                        position=position,
+                        now=writing.now,
+                    )
+                    try:
+                        decided[at] = draft.decided(here)
+                    except InvalidRequestError as error:
+                        refused[at] = error
+                        continue
+                    if (fact := decided[at].fact) is not None:
+                        facts.append(fact)
+                        before.took(draft)
+                ids = self._ids_of(seen, [each.hold for each in decided.values()])
+                writing.record(facts)
+            self._kept.keep(known, writing)
+        except (TestClockAdvancingError, ResourceMissingError) as error:
+            # Their clock is being moved on, or is gone; others go on.
+            return dict.fromkeys(drafts, error)
         return refused | {at: HoldOutcome(each, ids) for at, each in decided.items()}
 
     def _ids_of(
@@ -299,6 +310,20 @@ class HoldsGroup:
             # Others may read it at this moment, so it is not changed.
             known = self._grant_ids = {**known, **seen.grant_ids(missing)}
         return known
+
+
+def _of_one_time(
+    seen: CreditQueries, drafts: dict[int, HoldDraft]
+) -> dict[int, HoldDraft]:
+    """Return those drafts whose customers live by the time of the first one's."""
+    if not seen.clocked or len(drafts) == 1:
+        return drafts
+    clocks = {
+        at: seen.clocked.clock_of(each.customer(seen) or "")
+        for at, each in drafts.items()
+    }
+    first = next(iter(clocks.values()))
+    return {at: each for at, each in drafts.items() if clocks[at] == first}
 
 
 class _DecidedBefore:

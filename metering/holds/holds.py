@@ -33,6 +33,7 @@ from metering.holds.resources import CreditHold
 from metering.holds.settling import SettlementsReceipt, settle_holds
 from metering.holds.shown import hold_resource
 from metering.spending.burn_down import BurnDown
+from metering.store.customer_time import present_of
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.holds import (
@@ -203,7 +204,9 @@ class CreditHolds:
             ResourceMissingError: there is no such hold.
         """
         with self._engine.credits(customers=()) as (seen, now):
-            return self._resource(seen, hold_of(seen, hold_id), now)
+            hold = hold_of(seen, hold_id)
+            at = present_of(seen.clocked, [hold.customer], now)
+            return self._resource(seen, hold, at)
 
     def list(
         self,
@@ -242,11 +245,18 @@ class CreditHolds:
         status = None if asked.status is None else HoldStatus(asked.status)
         with self._engine.credits(customers=()) as (seen, now):
             page = page_of(asked, lambda each, at: hold_of(seen, each, at).position)
-            found = seen.holds.page(asked.customer, status, page, now)
+            whose = [] if asked.customer is None else [asked.customer]
+            at = present_of(seen.clocked, whose, now)
+            found = seen.holds.page(asked.customer, status, page, at)
             positions = {part.grant_position for each in found for part in each.parts}
             grant_ids = seen.grant_ids(sorted(positions))
         made = [
-            hold_resource(each, grant_ids, now, livemode=self._livemode)
+            hold_resource(
+                each,
+                grant_ids,
+                present_of(seen.clocked, [each.customer], now),
+                livemode=self._livemode,
+            )
             for each in found
         ]
         return listed(asked, made, self._page)

@@ -79,6 +79,8 @@ class KeptCredits:
         head = writing.head
         if (
             kept is None
+            # It goes by another time than what is kept.
+            or writing.is_clocked
             or (kept.epoch, kept.facts_position) != (head.epoch, head.facts_position)
             or not kept.instant <= writing.now < kept.known.seen.goes_on_until()
         ):
@@ -93,7 +95,7 @@ class KeptCredits:
             known: with all that was decided, which is recorded.
             writing: in which it was.
         """
-        if len(known) > _KEPT_AT_MOST:
+        if writing.is_clocked or len(known) > _KEPT_AT_MOST:
             return
         known.seen.recorded()
         head = writing.head

@@ -21,7 +21,7 @@ from metering.errors import InvalidRequestError, ResourceMissingError, SourceErr
 from metering.holds.deciding import check_settled_so, settled
 from metering.holds.refusals import settlement_taken
 from metering.holds.requests import CreditHoldSettle
-from metering.store.engine import Engine, everybody, on_nobodys_behalf
+from metering.store.engine import Engine, on_nobodys_behalf
 
 _KINDS = {
     "hold": ("names", is_text, "give strings"),
@@ -186,8 +186,11 @@ def _commit(engine: Engine, rows: Sequence[_HoldRow], tally: _HoldsTally) -> Non
     """Settle the holds of a portion in one commit."""
     made, repeated = 0, 0
     rejected: list[tuple[_HoldRow, InvalidRequestError]] = []
-    with engine.writing_credits(everybody) as (writing, seen):
-        holds = {**seen.holds.holds_named([row.hold_id for row in rows])}
+    ids = [row.hold_id for row in rows]
+    with engine.writing_credits(
+        lambda seen: {each.customer for each in seen.holds.holds_named(ids).values()}
+    ) as (writing, seen):
+        holds = {**seen.holds.holds_named(ids)}
         facts: list[CreditHoldSettled] = []
         invoices = set[str]()
         for row in rows:

@@ -43,7 +43,6 @@ from metering.limits.shown import limit_resource
 from metering.limits.standing import LimitStandings
 from metering.store.engine import Engine
 from projections.alerts.queries import AlertQueries
-from projections.credits.queries import CreditQueries
 from projections.kernels.limits import (
     LimitDefinition,
     limit_created,
@@ -119,7 +118,7 @@ class SpendLimits:
         limit_id = asked.id or engine.new_id("slim")
         alert_ids = [engine.new_id("alrt") for _ in asked.warn_at]
 
-        with engine.writing(needs_events=True) as writing:
+        with engine.writing_of(asked.customer, needs_events=True) as writing:
             known = LimitQueries(writing.connection).limit(limit_id)
             if known is None:
                 meters = engine.catalog.read(writing.connection)
@@ -127,7 +126,7 @@ class SpendLimits:
                 wanted = limit_definition(asked, limit_id, meters, priced, writing.now)
                 if wanted.spend.prices:
                     wanted = with_changes(wanted, alerts=tuple(alert_ids))
-                limit = limit_created(wanted, writing.head.position + 1, writing.now)
+                limit = limit_created(wanted, writing.next_position, writing.now)
                 alerts = AlertQueries(writing.connection)
                 check_alert_count(alerts, limit, 0, engine.settings.alerts_max)
                 self._check_above(limit, writing)
@@ -169,6 +168,7 @@ class SpendLimits:
         engine = self._engine
         with engine.writing(needs_events=True) as writing:
             known = limit_of(LimitQueries(writing.connection), limit_id)
+            self._engine.follow(writing, known.customer)
             _check_active(known)
             fact = _updated(known, asked)
             alerts = AlertQueries(writing.connection)
@@ -196,6 +196,7 @@ class SpendLimits:
         """
         with self._engine.writing() as writing:
             known = limit_of(LimitQueries(writing.connection), limit_id)
+            self._engine.follow(writing, known.customer)
             _check_active(known)
             ended = archived(known, AlertQueries(writing.connection))
             writing.record([*ended, SpendLimitCanceled(limit_id=known.limit_id)])
@@ -253,12 +254,12 @@ class SpendLimits:
     def _shown(
         self, seen: LimitQueries, limits: Sequence[LimitDefinition]
     ) -> Sequence[SpendLimit]:
-        now = CreditQueries(seen.connection).present(self._engine.now())
         read = LimitStandings(self._engine, seen)
         livemode = self._engine.settings.livemode
+        times = [self._engine.present(seen, each.customer) for each in limits]
         return [
             limit_resource(read.of(each, now, now), livemode=livemode)
-            for each in limits
+            for each, now in zip(limits, times, strict=True)
         ]
 
     def _check_above(self, limit: LimitDefinition, writing: Writing) -> None:

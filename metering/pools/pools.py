@@ -219,6 +219,8 @@ class CreditPools:
             seen = CreditQueries(writing.connection)
             pools = PoolQueries(writing.connection)
             pool = open_pool(seen, pool_id, "id")
+            if asked.customer in self._engine.clocked(writing, writing.head).times:
+                raise refusals.lives_by_a_clock(pool.pool_id, asked.customer)
             if pools.pool(asked.customer) is not None:
                 raise refusals.pool_as_member(pool.pool_id, asked.customer)
             if pools.member(pool.pool_id, asked.customer) is not None:

@@ -77,3 +77,13 @@ def other_currency(
         code="credit_pool_currency",
         param="cap[monetary][currency]",
     )
+
+
+def lives_by_a_clock(pool_id: str, customer: str) -> InvalidRequestError:
+    """Return the refusal of a member that lives by a test clock."""
+    return InvalidRequestError(
+        f"Customer {customer} lives by a test clock, and pool {pool_id} by the time of"
+        " its other members; grant the customer credits of its own",
+        code="test_clocks_differ",
+        param="customer",
+    )

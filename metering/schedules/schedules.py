@@ -44,6 +44,7 @@ from metering.schedules.requests import (
 from metering.schedules.resources import CreditSchedule
 from metering.schedules.shown import schedule_resource
 from metering.schedules.terms import check_anchor, terms_changed, terms_of
+from metering.store.customer_time import present_of
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
 from projections.credits.schedule_queries import ScheduleQueries
@@ -132,7 +133,7 @@ class CreditSchedules:
         schedule_id = asked.id or self._engine.new_id("credsch")
         start = None if anchor is None else instant(anchor, "anchor")
 
-        with self._engine.writing() as writing:
+        with self._engine.writing_of(asked.customer) as writing:
             seen = ScheduleQueries(writing.connection)
             known = seen.schedule(schedule_id)
             wanted = CreditScheduleCreated(
@@ -150,7 +151,10 @@ class CreditSchedules:
                 writing.record([_begun(wanted, start, writing.now)])
             else:
                 refusals.check_same(known, wanted, start)
-        return self.retrieve(schedule_id)
+        # What has fallen due is recorded, by the customer's time.
+        with self._engine.credits([asked.customer]) as (credit, _):
+            schedule = schedule_of(ScheduleQueries(credit.connection), schedule_id)
+        return schedule_resource(schedule, livemode=self._livemode)
 
     def update(  # noqa: PLR0913  # the attributes of a schedule have names
         self,
@@ -269,8 +273,9 @@ class CreditSchedules:
         Raises:
             ResourceMissingError: there is no such schedule.
         """
-        with self._engine.credits(_customer_of(schedule_id)) as (credit, _):
+        with self._engine.credits(_customer_of(schedule_id)) as (credit, now):
             schedule = schedule_of(ScheduleQueries(credit.connection), schedule_id)
+            present_of(credit.clocked, [schedule.customer], now)
         return schedule_resource(schedule, livemode=self._livemode)
 
     def list(

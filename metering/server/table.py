@@ -26,6 +26,7 @@ from metering.server.v1 import (
     meters,
     prices,
     subscriptions,
+    test_clocks,
     usage_records,
     webhooks,
 )
@@ -44,6 +45,7 @@ ROUTES: tuple[Route, ...] = (
     *subscriptions.ROUTES,
     *entitlements.ROUTES,
     *usage_records.ROUTES,
+    *test_clocks.ROUTES,
     *invoices.ROUTES,
     *webhooks.ROUTES,
     *core_events.ROUTES,

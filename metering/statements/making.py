@@ -13,7 +13,10 @@ from metering.statements.plans import (
     plan_by_prices,
 )
 from metering.statements.requests import StatementPreview
-from metering.statements.subscribed import plan_of_subscription
+from metering.statements.subscribed import (
+    plan_of_subscription,
+    subscription_asked_for,
+)
 from metering.store.engine import Engine
 from projections.credits.queries import CreditQueries
 from projections.kernels.statements import StatementRecord
@@ -34,16 +37,13 @@ def plan_asked(
     """
     check_named(asked)
     with engine.log.read() as connection:
-        now = CreditQueries(connection).present(engine.now())
+        seen, subscriptions = PriceQueries(connection), SubscriptionQueries(connection)
         if asked.subscription is None:
-            return plan_by_prices(asked, PriceQueries(connection), now)
-        return plan_of_subscription(
-            asked,
-            SubscriptionQueries(connection),
-            PriceQueries(connection),
-            now,
-            goes_on=goes_on,
-        )
+            now = engine.present(seen, *filter(None, [asked.customer]))
+            return plan_by_prices(asked, seen, now)
+        found = subscription_asked_for(asked, subscriptions)
+        now = engine.present(seen, found.customer)
+        return plan_of_subscription(asked, found, seen, now, goes_on=goes_on)
 
 
 def counted(engine: Engine, plan: StatementPlan) -> tuple[int, tuple[BilledLine, ...]]:

@@ -30,7 +30,8 @@ from metering.statements.resources import Statement
 from metering.statements.runs.receipts import StatementsReceipt
 from metering.statements.shown import previewed, statement_resource
 from metering.statements.tables import lines_table
-from metering.store.engine import Engine, everybody
+from metering.store.engine import Engine
+from projections.credits.queries import CreditQueries
 from projections.kernels.statements import StatementRecord, digest_of
 from projections.rows import Page
 from projections.statements.queries import StatementFilter, StatementQueries
@@ -162,7 +163,9 @@ class Statements:
             ResourceMissingError: there is no such statement.
         """
         with self._engine.log.read() as connection:
-            found = statement_of(StatementQueries(connection), statement_id)
+            seen = StatementQueries(connection)
+            found = statement_of(seen, statement_id)
+            self._engine.present(seen, found.customer)
         return statement_resource(found, livemode=self._engine.settings.livemode)
 
     def list(  # noqa: PLR0913  # filters have names
@@ -257,7 +260,12 @@ class Statements:
         Raises:
             ResourceMissingError: there is no such statement.
         """
-        with self._engine.writing_credits(everybody) as (writing, drawn_from):
+
+        def whose(seen: CreditQueries) -> list[str]:
+            statements = StatementQueries(seen.connection)
+            return [statement_of(statements, statement_id).customer]
+
+        with self._engine.writing_credits(whose) as (writing, drawn_from):
             seen = StatementQueries(writing.connection)
             known = statement_of(seen, statement_id)
             if known.voided_at is None:

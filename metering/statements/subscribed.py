@@ -44,9 +44,26 @@ class ItemPeriod(NamedTuple):
     is_trial: bool
 
 
+def subscription_asked_for(
+    asked: StatementPreview, subscriptions: SubscriptionQueries
+) -> SubscriptionDefinition:
+    """Return the subscription that a statement is made of.
+
+    Raises:
+        ResourceMissingError: there is no such subscription.
+        InvalidRequestError: it is another customer's.
+    """
+    find = subscriptions.subscription
+    found = found_by_id(find, asked.subscription, "subscription", "subscription")
+    if asked.customer not in {None, found.customer}:
+        allowed = f"left out, or {found.customer}, whose subscription it is"
+        raise invalid("customer", asked.customer, allowed)
+    return found
+
+
 def plan_of_subscription(
     asked: StatementPreview,
-    subscriptions: SubscriptionQueries,
+    found: SubscriptionDefinition,
     prices: PriceQueries,
     now: int,
     *,
@@ -56,21 +73,14 @@ def plan_of_subscription(
 
     Args:
         asked: what the statement is made of.
-        subscriptions: finds the subscription.
+        found: the subscription.
         prices: finds the prices of its items.
         now: the present instant.
         goes_on: whether a current period counts up to now, if not said otherwise.
 
     Raises:
-        ResourceMissingError: there is no such subscription.
-        InvalidRequestError: it is another customer's, the times do not fit, or it has no
-            item in the period.
+        InvalidRequestError: the times do not fit, or it has no item in the period.
     """
-    find = subscriptions.subscription
-    found = found_by_id(find, asked.subscription, "subscription", "subscription")
-    if asked.customer not in {None, found.customer}:
-        allowed = f"left out, or {found.customer}, whose subscription it is"
-        raise invalid("customer", asked.customer, allowed)
     at = asked.at
     if asked.start_time is not None:
         period = Period(*span_given(asked))

@@ -7,10 +7,11 @@ from ledger.log import Log
 from ledger.places import Place
 from metering.arguments.clock import Clock, system_time
 from metering.arguments.ids import RandomIds
-from metering.store.engine import Engine, Settings, now_of
+from metering.store.engine import Engine, now_of
 from metering.store.evaluation import Evaluator
 from metering.store.scheduled_credits import ScheduledCredits
 from metering.store.sealing import BackgroundSealing
+from metering.store.settings import Settings
 from projections.alerts.pending import PendingUsage
 from projections.folds import FactTables
 from projections.meters.catalog import Catalog
@@ -46,7 +47,7 @@ def open_engine(
         judge=ClockJudge(place.database, settings.clock_skew_max, system_time),
     )
     summaries = Summaries(usage, SeriesEvents())
-    scheduled = ScheduledCredits(log, lambda: now_of(clock))
+    scheduled = ScheduledCredits(log, catalog.clocks, lambda: now_of(clock))
     evaluator = Evaluator(
         log, watched, catalog, summaries, scheduled, lambda: now_of(clock)
     )

@@ -9,11 +9,13 @@ from collections.abc import Callable
 
 from ledger.commits import read_head
 from ledger.entries import recording_instant
+from ledger.facts.alerts import CreditAlertTriggered
 from ledger.log import Log
 from metering.store.scheduled_credits import ScheduledCredits
 from projections.alerts.credit_crossings import CreditCrossings
 from projections.alerts.queries import AlertQueries
 from projections.credits.schedule_queries import ScheduleQueries
+from projections.test_clocks.clocked import ClockedCatalog
 
 
 class CreditEvaluator:
@@ -21,14 +23,20 @@ class CreditEvaluator:
 
     Args:
         log: what is evaluated.
+        clocks: who lives by test clocks.
         scheduled: what falls due is recorded before it is looked for what fell.
         now: returns the time, microseconds since 1970 UTC.
     """
 
     def __init__(
-        self, log: Log, scheduled: ScheduledCredits, now: Callable[[], int]
+        self,
+        log: Log,
+        clocks: ClockedCatalog,
+        scheduled: ScheduledCredits,
+        now: Callable[[], int],
     ) -> None:
         self._log = log
+        self._clocks = clocks
         self._scheduled = scheduled
         self._now = now
         self._crossings = CreditCrossings()
@@ -52,7 +60,8 @@ class CreditEvaluator:
                 ScheduleQueries(connection), head.facts_position, None, present
             ):
                 return None
-            found = self._crossings.find(AlertQueries(connection), present)
+            clocked = self._clocks.read(connection, head.facts_position)
+            found = self._crossings.find(AlertQueries(connection), clocked, present)
         if not found.are_news:
             self._crossings.recorded(found)
             return 0
@@ -68,8 +77,9 @@ class CreditEvaluator:
                 or writing.now < found.instant
                 or seen.credit_checkpoint() != found.checkpoint
             ):
-                found = self._crossings.find(seen, writing.now)
+                clocked = self._clocks.read(seen.connection, facts_position)
+                found = self._crossings.find(seen, clocked, writing.now)
             seen.move_credit_checkpoint(found.reached)
             writing.record(found.triggers)
         self._crossings.recorded(found)
-        return len(found.triggers)
+        return sum(isinstance(each, CreditAlertTriggered) for each in found.triggers)

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,19 +16,25 @@ from ledger.entries import Head, recording_instant
 from ledger.errors import ClockSkewError, StoreFullError
 from ledger.log import Log
 from ledger.records.idempotency import Request
-from ledger.records.secret_keys import SecretKeys
 from metering.arguments.clock import Clock, microseconds
 from metering.arguments.ids import Ids
 from metering.store.checked_events import CheckedEvents, Doubts, RefusalT
+from metering.store.customer_time import (
+    follow_clocks,
+    go_by_its_clock,
+    present_of,
+)
 from metering.store.entitlement_memory import EntitlementMemory
 from metering.store.entitlement_watch import EntitlementWatch
 from metering.store.evaluation import Evaluator
 from metering.store.expiries import ExpiriesSeen
 from metering.store.scheduled_credits import ScheduledCredits
 from metering.store.sealing import BackgroundSealing
+from metering.store.settings import Settings
 from projections.kernels.meters import MeterDefinition, apply_fact
 from projections.meters.catalog import Catalog, Definitions
 from projections.scans.recorded import RecordedEvents, tail_table
+from projections.test_clocks.clocked import ClockedCustomers, Seeing
 from projections.usage.hourly import HourlyUsage
 from projections.usage.summaries import Summaries
 
@@ -56,41 +61,6 @@ def on_nobodys_behalf() -> Iterator[None]:
         yield
     finally:
         REQUEST.reset(token)
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What one connection decides for itself.
-
-    Attributes:
-        livemode: the `livemode` of resources.
-        cancel_window: how long after its recording an event can be cancelled; None is
-            for ever.
-        credit_grants_max: how many unused credit grants a customer can have.
-        alerts_max: how many alerts on a meter can apply to a customer.
-        entitle_at_once: whether subscriptions that there are see at once what is
-            attached to their products.
-        allow_private_webhooks: whether webhooks may be sent to any address, without TLS.
-        webhook_timeout: for connecting to an endpoint, and between parts of its answer.
-        sql_timeout: how long a query in SQL may take.
-        sql_memory: how many bytes of memory it may take; None is 60 % of the machine's.
-        clock_skew_max: how far off the clock of appends may be; None where it is not
-            judged.
-        report_retention: for how long files of reports are kept.
-        secret_keys: under which the secrets of endpoints are encrypted, if there is one.
-    """
-
-    livemode: bool
-    cancel_window: timedelta | None
-    credit_grants_max: int
-    alerts_max: int
-    entitle_at_once: bool
-    allow_private_webhooks: bool
-    webhook_timeout: timedelta
-    sql_timeout: timedelta
-    sql_memory: int | None
-    clock_skew_max: timedelta | None
-    report_retention: timedelta
-    secret_keys: SecretKeys = msgspec.field(default_factory=SecretKeys)
 
 
 def now_of(clock: Clock) -> int:
@@ -157,7 +127,42 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
             yield writing
         if writing.commit is not None:
             self.scheduled.follow(before, writing)
+            follow_clocks(self.catalog.clocks, before, writing)
             self.news.set()
+
+    def clocked(self, seen: Seeing, head: Head | None = None) -> ClockedCustomers:
+        """Return who lives by a test clock, as a database transaction sees them.
+
+        Args:
+            seen: any queries of it.
+            head: of the log, as it sees it; None reads it.
+        """
+        head = head or read_head(seen.connection)
+        return self.catalog.clocks.read(seen.connection, head.facts_position)
+
+    @contextmanager
+    def writing_of(
+        self, *customers: str, needs_events: bool = False
+    ) -> Iterator[Writing]:
+        """Open what `writing` does, which goes by the clock of customers; see `follow`."""
+        with self.writing(needs_events=needs_events) as writing:
+            self.follow(writing, *customers)
+            yield writing
+
+    def follow(self, writing: Writing, *customers: str) -> None:
+        """Let a write transaction go by the clock of customers; see `go_by_its_clock`."""
+        clocked = self.clocked(writing, writing.head)
+        go_by_its_clock(writing, clocked, customers)
+
+    def present(self, seen: Seeing, *customers: str) -> int:
+        """Return the present instant, by the clock of customers if they share one.
+
+        Raises:
+            ResourceMissingError: it is deleted, and the customers with it.
+        """
+        head = read_head(seen.connection)
+        now = recording_instant(head, self.now())
+        return present_of(self.clocked(seen, head), customers, now)
 
     @contextmanager
     def writing_credits(
@@ -168,10 +173,12 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     ) -> "Iterator[tuple[Writing, CreditQueries]]":
         """Open a database transaction to decide about credits in, as `writing` does.
 
-        What has fallen due by schedules of the customers is recorded before.
+        What has fallen due by schedules of the customers is recorded before. It goes by
+        their test clock, if they have one.
 
         Args:
-            whose: returns the customers, where that must be known; None is everybody.
+            whose: returns the customers, where that must be known; None is everybody
+                that has no test clock.
             needs_events: as of `writing`.
         """
         from projections.credits.queries import CreditQueries
@@ -179,15 +186,21 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
 
         while True:
             with self.writing(needs_events=needs_events) as writing:
-                seen = CreditQueries(writing.connection)
+                clocked = self.clocked(writing, writing.head)
+                seen = CreditQueries(writing.connection, clocked=clocked)
                 due, at = ScheduleQueries(seen.connection), writing.head.facts_position
-                # `now` refuses a wrong clock: it is not asked where nothing is scheduled.
-                due_at = self.scheduled.due_at(due, at)
-                is_due = due_at is not None and due_at <= writing.now
                 customers: Collection[str] | None = None
-                if is_due:
-                    customers = whose(seen)
-                    is_due = self.scheduled.are_due(due, at, customers, writing.now)
+                if clocked and (customers := whose(seen)):
+                    go_by_its_clock(writing, clocked, customers)
+                if writing.is_clocked:
+                    is_due = due.are_due(customers or (), writing.now)
+                else:
+                    # `now` refuses a wrong clock: it is not asked where nothing is due.
+                    due_at = self.scheduled.due_at(due, at)
+                    is_due = due_at is not None and due_at <= writing.now
+                    if is_due:
+                        customers = whose(seen)
+                        is_due = self.scheduled.are_due(due, at, customers, writing.now)
                 if not is_due:
                     yield writing, seen
                     return
@@ -221,7 +234,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     ) -> "Iterator[tuple[CreditQueries, int]]":
         """Read the credits as they are, with the present instant.
 
-        What has fallen due by schedules is recorded before, where that can be done.
+        What has fallen due by schedules is recorded before, where that can be done. The
+        instant is that of the customers' test clock, where they share one.
 
         Args:
             customers: whose are read, or what returns them where that must be known;
@@ -236,15 +250,16 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
                 head = read_head(connection)
                 now, at = recording_instant(head, self.now()), head.facts_position
                 due = ScheduleQueries(connection)
+                clocked = self.clocked(due, head)
                 next_due = self.scheduled.due_at(due, at)
-                seen = CreditQueries(connection, next_due=next_due)
-                if is_recorded or next_due is None or next_due > now:
-                    yield seen, now
-                    return
-                if callable(customers):
+                seen = CreditQueries(connection, next_due=next_due, clocked=clocked)
+                is_due = next_due is not None and next_due <= now
+                if callable(customers) and (clocked or is_due):
                     named = customers(seen)
-                if not self.scheduled.are_due(due, at, named, now):
-                    yield seen, now
+                if is_recorded or not self.scheduled.are_due_of(
+                    due, at, clocked, named, now
+                ):
+                    yield seen, present_of(clocked, named or (), now)
                     return
             # What cannot be recorded can be read: balances project what is due.
             with suppress(ClockSkewError, StoreFullError):

@@ -71,6 +71,11 @@ class Evaluator:
                 triggered += self._credits().evaluate()
             return triggered
 
+    @property
+    def has_credit_alerts(self) -> bool:
+        """Whether there is an alert on credits, as of what was taken in."""
+        return self._watched.has_credit_alerts
+
     def restart(self) -> None:
         """Forget what was evaluated, after a repair."""
         with self._lock:
@@ -89,5 +94,7 @@ class Evaluator:
         from metering.store.credit_evaluation import CreditEvaluator
 
         if self._on_credits is None:
-            self._on_credits = CreditEvaluator(self._log, self._scheduled, self._now)
+            self._on_credits = CreditEvaluator(
+                self._log, self._catalog.clocks, self._scheduled, self._now
+            )
         return self._on_credits

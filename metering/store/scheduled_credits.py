@@ -28,6 +28,8 @@ from ledger.facts.credits.schedules import ScheduleFact
 from ledger.facts.credits.settlements import SettledInvoices
 from ledger.facts.union import FACTS
 from ledger.log import Log
+from metering.store.customer_time import go_by_its_clock
+from projections.test_clocks.clocked import ClockedCatalog, ClockedCustomers
 
 if TYPE_CHECKING:
     from projections.credits.schedule_queries import ScheduleQueries
@@ -51,11 +53,15 @@ class ScheduledCredits:
 
     Args:
         log: of the store.
+        clocks: who lives by test clocks.
         now: returns the time, microseconds since 1970 UTC.
     """
 
-    def __init__(self, log: Log, now: Callable[[], int]) -> None:
+    def __init__(
+        self, log: Log, clocks: ClockedCatalog, now: Callable[[], int]
+    ) -> None:
         self._log = log
+        self._clocks = clocks
         self._now = now
         # Replaced as a whole, and true of its position for ever.
         self._next = _NextDue(_NO_POSITION, None)
@@ -100,6 +106,32 @@ class ScheduledCredits:
             return customers is None
         return seen.are_due(customers, instant)
 
+    def are_due_of(
+        self,
+        seen: "ScheduleQueries",
+        facts_position: int,
+        clocked: ClockedCustomers,
+        customers: Collection[str] | None,
+        instant: int,
+    ) -> bool:
+        """Whether grants of customers have fallen due, each by its own time.
+
+        Args:
+            seen: the schedules.
+            facts_position: of the last fact.
+            clocked: who lives by a test clock, and is no part of everybody.
+            customers: whose; None is everybody's.
+            instant: of the others.
+        """
+        if clocked and customers is not None:
+            by_log, groups = _by_time(clocked, customers)
+            return any(
+                not clocked.times[those[0]].is_advancing
+                and seen.are_due(those, clocked.times[those[0]].instant)
+                for those in groups
+            ) or self.are_due(seen, facts_position, by_log, instant)
+        return self.are_due(seen, facts_position, customers, instant)
+
     def record_due(self, customers: Collection[str] | None = None) -> int:
         """Record what has fallen due by now, and return how many grants.
 
@@ -115,16 +147,58 @@ class ScheduledCredits:
         with self._log.read() as connection:
             head = read_head(connection)
             now = recording_instant(head, self._now())
-            if not self.are_due(
-                ScheduleQueries(connection), head.facts_position, customers, now
+            clocked = self._clocks.read(connection, head.facts_position)
+            if not self.are_due_of(
+                ScheduleQueries(connection),
+                head.facts_position,
+                clocked,
+                customers,
+                now,
             ):
                 return 0
+        if not clocked or customers is None:
+            return self._record(customers, None)
+        by_log, groups = _by_time(clocked, customers)
+        made = sum(self._record(those, those[0]) for those in groups)
+        return made + (self._record(by_log, None) if by_log else 0)
+
+    def _record(self, customers: Collection[str] | None, lives_by: str | None) -> int:
+        """Record what has fallen due for customers that live by one time.
+
+        Args:
+            customers: whose; None is everybody's.
+            lives_by: one of them, if they live by a test clock.
+        """
+        from projections.credits.schedule_queries import ScheduleQueries
+
         made = 0
         while True:
             with self._log.writing(self._now) as writing:
+                if lives_by is not None:
+                    at = writing.head.facts_position
+                    clocked = self._clocks.read(writing.connection, at)
+                    go_by_its_clock(writing, clocked, [lives_by])
                 seen = ScheduleQueries(writing.connection)
                 due = [*seen.due(customers, writing.now, GRANTS_AT_A_TIME)]
                 writing.record(due)
             made += len(due)
             if len(due) < GRANTS_AT_A_TIME:
                 return made
+
+
+def _by_time(
+    clocked: ClockedCustomers, customers: Collection[str]
+) -> tuple[list[str], list[list[str]]]:
+    """Return the customers that live by the log, and those of each clock together.
+
+    Those of deleted clocks are left out.
+    """
+    by_log: list[str] = []
+    groups: dict[str, list[str]] = {}
+    for customer in customers:
+        time = clocked.times.get(customer)
+        if time is None:
+            by_log.append(customer)
+        elif not time.is_deleted:
+            groups.setdefault(time.test_clock_id, []).append(customer)
+    return by_log, [*groups.values()]

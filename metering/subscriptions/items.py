@@ -96,9 +96,8 @@ class SubscriptionItems:
         )
         params, item_id = ItemParams(), self._engine.new_id("si")
         with self._engine.writing() as writing:
-            seen = SubscriptionQueries(writing.connection)
             known = living_subscription(
-                seen, asked.subscription, writing.now, "subscription"
+                self._engine, writing, asked.subscription, "subscription"
             )
             prices = PriceQueries(writing.connection)
             wanted = payable_price(prices, asked.price, known.currency, params)
@@ -273,7 +272,7 @@ class SubscriptionItems:
         with self._engine.log.read() as connection:
             seen = SubscriptionQueries(connection)
             known = found_by_id(seen.of_item, item_id, "subscription_item")
-            now = seen.present(self._engine.now())
+            now = self._engine.present(seen, known.customer)
             [shown] = self._shown(seen, known, [_item(known, item_id)], now)
         return shown
 
@@ -312,7 +311,7 @@ class SubscriptionItems:
         with self._engine.log.read() as connection:
             seen = SubscriptionQueries(connection)
             known = subscription_of(seen, asked.subscription, "subscription")
-            now = seen.present(self._engine.now())
+            now = self._engine.present(seen, known.customer)
             items = known.items_at(now)[::-1]
             ids = [each.item_id for each in items]
             wanted = within_page(asked, items, ids, "subscription_item")
@@ -340,6 +339,7 @@ class SubscriptionItems:
         seen = SubscriptionQueries(writing.connection)
         known = found_by_id(seen.of_item, item_id, "subscription_item")
         item = _item(known, str(item_id))
+        self._engine.follow(writing, known.customer)
         if known.is_ended(writing.now) or item not in known.items_at(writing.now):
             raise ResourceMissingError("subscription_item", item_id)
         return known, item

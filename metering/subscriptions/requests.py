@@ -259,6 +259,8 @@ class SubscriptionList(PageRequest, frozen=True, kw_only=True):
             did not if left out.
         collection_method: only those whose invoices are paid so.
         created: only those created then, or within these bounds.
+        test_clock: only those of customers that live by this test clock; if left out,
+            and no customer is given, those of customers of none.
     """
 
     customer: CustomerId | None = None
@@ -266,3 +268,4 @@ class SubscriptionList(PageRequest, frozen=True, kw_only=True):
     status: ListedStatusName | None = None
     collection_method: CollectionMethodName | None = None
     created: Time | CreatedBounds | None = None
+    test_clock: Id | None = None

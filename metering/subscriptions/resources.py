@@ -209,7 +209,7 @@ class Subscription(ResourceObject, frozen=True, kw_only=True):
     start_date: datetime
     status: StatusName
     status_details: None = None
-    test_clock: None = None
+    test_clock: str | None = None
     transfer_data: None = None
     trial_end: datetime | None
     trial_settings: TrialSettings = TrialSettings()

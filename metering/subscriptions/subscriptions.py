@@ -13,14 +13,15 @@ from ledger.facts.subscriptions import (
     SubscriptionCanceled,
     SubscriptionPaused,
 )
-from metering.arguments.pages import LIMIT, ListObject, listed, page_of
+from metering.arguments.pages import LIMIT, ListObject, listed
 from metering.arguments.schema import checked
-from metering.arguments.times import CreatedBounds, Time, created_within
+from metering.arguments.times import CreatedBounds, Time
 from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.store.engine import Engine
 from metering.subscriptions.changing import Change, resumed
 from metering.subscriptions.creating import subscription_asked
 from metering.subscriptions.ending import cancellation_of
+from metering.subscriptions.listing import subscriptions_asked_for
 from metering.subscriptions.requests import (
     AnchorName,
     BillingModeParams,
@@ -49,15 +50,7 @@ from metering.subscriptions.writing import (
 from projections.customers.queries import CustomerQueries
 from projections.kernels.subscriptions.schedule import SubscriptionStatus, status_at
 from projections.prices.queries import PriceQueries
-from projections.subscriptions.queries import SubscriptionFilter, SubscriptionQueries
-
-_LISTED: Mapping[str | None, tuple[SubscriptionStatus, ...] | None] = {
-    None: tuple(set(SubscriptionStatus) - {SubscriptionStatus.CANCELED}),
-    "all": None,
-    "ended": (SubscriptionStatus.CANCELED,),
-    **{each.value: (each,) for each in SubscriptionStatus},
-}
-"""Statuses by what is asked for; no subscription ever has another."""
+from projections.subscriptions.queries import SubscriptionQueries
 
 
 class Subscriptions:
@@ -138,7 +131,7 @@ class Subscriptions:
             payment_behavior=payment_behavior,
             proration_behavior=proration_behavior,
         )
-        with self._engine.writing() as writing:
+        with self._engine.writing_of(asked.customer) as writing:
             known = CustomerQueries(writing.connection).customer(asked.customer)
             if known is not None and known.is_deleted:
                 raise ResourceMissingError("customer", customer, param="customer")
@@ -210,8 +203,10 @@ class Subscriptions:
         )
         with self._engine.writing() as writing:
             seen = SubscriptionQueries(writing.connection)
+            known = subscription_of(seen, subscription_id)
+            self._engine.follow(writing, known.customer)
             change = Change(
-                known=subscription_of(seen, subscription_id),
+                known=known,
                 asked=asked,
                 seen=PriceQueries(writing.connection),
                 now=writing.now,
@@ -249,8 +244,7 @@ class Subscriptions:
             prorate=prorate,
         )
         with self._engine.writing() as writing:
-            seen = SubscriptionQueries(writing.connection)
-            known = living_subscription(seen, subscription_id, writing.now)
+            known = living_subscription(self._engine, writing, subscription_id)
             details = cancellation_of(asked.cancellation_details, known.cancellation)
             canceled = SubscriptionCanceled(
                 subscription_id=subscription_id, cancellation=details
@@ -276,8 +270,7 @@ class Subscriptions:
         """
         checked(SubscriptionPause, type=type)
         with self._engine.writing() as writing:
-            seen = SubscriptionQueries(writing.connection)
-            known = living_subscription(seen, subscription_id, writing.now)
+            known = living_subscription(self._engine, writing, subscription_id)
             if status_at(known, writing.now) is SubscriptionStatus.PAUSED:
                 raise InvalidRequestError(
                     f"Subscription {subscription_id} is paused already", param="id"
@@ -316,10 +309,8 @@ class Subscriptions:
             proration_behavior=proration_behavior,
         )
         with self._engine.writing() as writing:
-            now = writing.now
-            seen = SubscriptionQueries(writing.connection)
-            known = living_subscription(seen, subscription_id, now)
-            writing.record([resumed(known, asked, now)])
+            known = living_subscription(self._engine, writing, subscription_id)
+            writing.record([resumed(known, asked, writing.now)])
         return self.retrieve(subscription_id)
 
     def retrieve(self, subscription_id: str) -> Subscription:
@@ -331,7 +322,7 @@ class Subscriptions:
         with self._engine.log.read() as connection:
             seen = SubscriptionQueries(connection)
             found = subscription_of(seen, subscription_id)
-            now = seen.present(self._engine.now())
+            now = self._engine.present(seen, found.customer)
             [shown] = shown_subscriptions(self._engine, seen, [found], now)
         return shown
 
@@ -343,11 +334,15 @@ class Subscriptions:
         status: ListedStatusName | None = None,
         collection_method: CollectionMethodName | None = None,
         created: Time | CreatedBounds | None = None,
+        test_clock: str | None = None,
         limit: int = LIMIT,
         starting_after: str | None = None,
         ending_before: str | None = None,
     ) -> ListObject[Subscription]:
         """Return subscriptions that have not ended, newest first.
+
+        Those of customers of test clocks are left out unless the clock or the customer is
+        named.
 
         Args:
             customer: whose they are; None is everyone's.
@@ -356,6 +351,8 @@ class Subscriptions:
                 were canceled.
             collection_method: only those whose invoices are paid so.
             created: at a time, or within bounds: ``{"gte": …, "lt": …}``.
+            test_clock: id of a test clock, the subscriptions of whose customers are
+                listed.
             limit: 1 to 100.
             starting_after: id of the subscription before the first one to list.
             ending_before: id of the subscription behind the last one to list.
@@ -372,6 +369,7 @@ class Subscriptions:
                 status=status,
                 collection_method=collection_method,
                 created=created,
+                test_clock=test_clock,
                 limit=limit,
                 starting_after=starting_after,
                 ending_before=ending_before,
@@ -379,20 +377,4 @@ class Subscriptions:
         )
 
     def _page(self, asked: SubscriptionList) -> ListObject[Subscription]:
-        with self._engine.log.read() as connection:
-            seen = SubscriptionQueries(connection)
-            now = seen.present(self._engine.now())
-            wanted = SubscriptionFilter(
-                customer=asked.customer,
-                price_id=asked.price,
-                collection_method=asked.collection_method,
-                statuses=_LISTED.get(asked.status, ()),
-                instant=now,
-                created=created_within(asked.created),
-            )
-            page = page_of(
-                asked, lambda each, at: subscription_of(seen, each, at).position
-            )
-            found = seen.subscriptions(wanted, page)
-            shown = shown_subscriptions(self._engine, seen, found, now)
-        return listed(asked, shown, self._page)
+        return listed(asked, subscriptions_asked_for(self._engine, asked), self._page)

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from ledger.appending.writing import Writing
 from metering.arguments.ids import found_by_id
 from metering.errors import ResourceMissingError
+from metering.store.customer_time import with_clock
 from metering.store.engine import Engine
 from metering.subscriptions.resources import Subscription
 from metering.subscriptions.shown import subscription_resource
@@ -20,11 +22,16 @@ def subscription_of(
 
 
 def living_subscription(
-    seen: SubscriptionQueries, subscription_id: object, now: int, param: str = "id"
+    engine: Engine, writing: Writing, subscription_id: object, param: str = "id"
 ) -> SubscriptionDefinition:
-    """Return a subscription that has not ended, or refuse the parameter that holds its id."""
+    """Return a subscription that has not ended, or refuse the parameter that holds its id.
+
+    The write transaction goes by the test clock of its customer, if it has one.
+    """
+    seen = SubscriptionQueries(writing.connection)
     found = subscription_of(seen, subscription_id, param)
-    if found.is_ended(now):
+    engine.follow(writing, found.customer)
+    if found.is_ended(writing.now):
         raise ResourceMissingError("subscription", subscription_id, param=param)
     return found
 
@@ -39,6 +46,12 @@ def shown_subscriptions(
     ids = {item.price.price_id for each in found for item in each.items_at(now)}
     prices = PriceQueries(seen.connection).prices_used(ids)
     livemode = engine.settings.livemode
+    clocked = engine.clocked(seen)
     return [
-        subscription_resource(each, prices, now, livemode=livemode) for each in found
+        with_clock(
+            clocked,
+            subscription_resource(each, prices, now, livemode=livemode),
+            each.customer,
+        )
+        for each in found
     ]

@@ -74,9 +74,12 @@ class MeterEventAdjustments:
             return None
         events, recorded_at = engine.log.events_at(np.array([position]))
         # As of the request, however long the lock took, by a clock that is right.
-        now = min(now, writing.now)
-        self._check_window(identifier, int(recorded_at[0]), now)
+        now, made = min(now, writing.now), int(recorded_at[0])
         event = usage_rows(events)[0]
+        time = engine.clocked(writing, writing.head).times.get(event.customer)
+        if time is not None and (shown := time.at(position)) is not None:
+            now, made = time.instant, shown
+        self._check_window(identifier, made, now)
         return MeterEventCancelled(
             event_position=position,
             event_name=event_name,

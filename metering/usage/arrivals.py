@@ -53,6 +53,25 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
         """The latest timestamp that is taken, inclusive."""
         return END - 1 if self.ignores_the_moment else min(self.now + NEWEST, END - 1)
 
+    def of(self, customer: object) -> "Arrival":
+        """Return the arrival of events of a customer, by its test clock if it has one.
+
+        Raises:
+            MeterEventInvalidError: the clock is deleted, and so is the customer.
+        """
+        if not isinstance(customer, str):
+            return self
+        time = self.definitions.clocked.times.get(customer)
+        if time is None:
+            return self
+        if time.is_deleted:
+            raise MeterEventInvalidError(
+                f"No such customer: {customer}; its test clock was deleted",
+                code="resource_missing",
+                param="payload",
+            )
+        return msgspec.structs.replace(self, now=time.instant)
+
     def instant(self, timestamp: UsageTime | None) -> int:
         """Return the time of an event as microseconds since 1970 UTC.
 

@@ -175,6 +175,8 @@ def check_event(
     """
     meter = _meter(arrival, event_name)
     checked_identifier = _checked_identifier(identifier)
+    if arrival.definitions.clocked.times and isinstance(payload, Mapping):
+        arrival = arrival.of(payload.get(meter.customer_payload_key))
     # What most events come without costs no call.
     is_now = timestamp is None and arrival.takes_now
     at = arrival.now if is_now else arrival.instant(timestamp)

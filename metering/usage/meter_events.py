@@ -224,7 +224,8 @@ class MeterEvents:
         high = 1 << 62 if end_time is None else instant(end_time, "end_time")
         self._engine.log.catch_up()
         wanted = EventQuery(event_name, customer, low, max(low, high), after)
-        view, _ = self._engine.usage.view(), self._engine.definitions()
+        view, known = self._engine.usage.view(), self._engine.definitions()
+        gone = known.clocked.gone()
         return (
             event_resource(
                 self._engine, row, position, recorded_at, is_cancelled=is_cancelled
@@ -232,6 +233,7 @@ class MeterEvents:
             for row, position, recorded_at, is_cancelled in recorded_events(
                 self._engine.log, view, wanted
             )
+            if row.customer not in gone
         )
 
 
@@ -318,7 +320,11 @@ def event_resource(
     is_repeat: bool = False,
 ) -> MeterEvent:
     """Return an event as callers get it, its customer and value in the payload."""
-    meter = engine.known_definitions().by_event_name[row.event_name]
+    known = engine.known_definitions()
+    meter = known.by_event_name[row.event_name]
+    if (time := known.clocked.times.get(row.customer)) is not None:
+        shown = time.at(position)
+        recorded_at = recorded_at if shown is None else shown
     payload = dict(row.payload)
     payload[meter.customer_payload_key] = row.customer
     if row.value is not None:

@@ -10,18 +10,15 @@ from collections.abc import Sequence
 from itertools import islice
 
 from ledger.entries import Head
-from ledger.facts.credits.grants import CreditGrantLapsed
 from ledger.facts.credits.holds import CreditHoldLapsed
-from ledger.facts.subscriptions import SubscriptionEnded, SubscriptionTrialEnded
-from ledger.facts.union import Fact
 from ledger.records.outbox import Outbox, OutgoingEvent
 from metering.entitlements.noticing import record_entitlement_updates
 from metering.store.engine import Engine, everybody
 from metering.store.expiries import NEVER_LOOKED
 from metering.stream.error_reports import make_reports
+from metering.test_clocks.advancing import finish_all
+from metering.test_clocks.time_facts import ended, lapsed
 from metering.webhooks.outgoing import PORTIONS_READ_TOGETHER, Outgoing
-from projections.kernels.credits.grants import Grant
-from projections.kernels.subscriptions.definitions import SubscriptionDefinition
 from projections.subscriptions.queries import SubscriptionQueries
 from projections.webhooks.hold_lapses import expired_holds_unseen
 from projections.webhooks.past import Past
@@ -39,7 +36,9 @@ def enqueue_all(engine: Engine) -> int:
 
     Also of what only time brings about: credits that were granted or expired, trials and subscriptions
     that ended, features that customers got or lost, and reports of what the stream refused.
+    Test clocks that are advancing go on.
     """
+    finish_all(engine)
     engine.record_due()
     record_lapses(engine)
     record_hold_lapses(engine)
@@ -74,24 +73,12 @@ def _record_some(engine: Engine, start: int, after: int) -> tuple[int, int] | No
     with engine.writing_credits(everybody) as (writing, _):
         connection, now = writing.connection, writing.now
         found = expired_unseen(connection, start, after, now, _LAPSES_AT_A_TIME)
-        writing.record(_lapsed(found))
+        writing.record(lapsed(found))
     if len(found) < _LAPSES_AT_A_TIME:
         return None
     last = found[-1]
     assert last.expires_at is not None, "it has expired"
     return last.expires_at, last.position
-
-
-def _lapsed(found: Sequence[Grant]) -> list[CreditGrantLapsed]:
-    """Return those of the grants that had credit left when they expired.
-
-    Invoices may have given it back since.
-    """
-    return [
-        CreditGrantLapsed(grant_id=grant.grant_id)
-        for grant in found
-        if grant.left_at_its_end
-    ]
 
 
 def record_hold_lapses(engine: Engine) -> None:
@@ -116,17 +103,9 @@ def record_subscription_ends(engine: Engine) -> None:
         with engine.writing() as writing:
             seen = SubscriptionQueries(writing.connection)
             found = seen.due(writing.now, _LAPSES_AT_A_TIME)
-            writing.record([_ended(each) for each in found])
+            writing.record([ended(each) for each in found])
         # After its trial, a subscription may have ended too.
         are_due = bool(found)
-
-
-def _ended(subscription: SubscriptionDefinition) -> Fact:
-    subscription_id = subscription.subscription_id
-    trial_end, end = subscription.trial_end_due, subscription.end_due
-    if trial_end is not None and (end is None or trial_end < end):
-        return SubscriptionTrialEnded(subscription_id=subscription_id)
-    return SubscriptionEnded(subscription_id=subscription_id)
 
 
 def enqueue(engine: Engine) -> int:

@@ -69,6 +69,13 @@ from ledger.facts.subscriptions import (
     SubscriptionTrialEnded,
     SubscriptionUpdated,
 )
+from ledger.facts.test_clocks import (
+    TestClockAdvancing,
+    TestClockCreated,
+    TestClockDeleted,
+    TestClockFailed,
+    TestClockReady,
+)
 from ledger.facts.union import Fact
 from metering.webhooks.requests import EventType
 from projections.kernels.credits.timeline import TransactionKind
@@ -173,6 +180,11 @@ RULES: dict[type[Fact], EventRule] = {
     UsageAlertTriggered: EventRule(_TRIGGERED),
     SpendLimitWarned: EventRule("metering.spend_limit.warned"),
     CreditAlertTriggered: EventRule(_TRIGGERED),
+    TestClockCreated: EventRule("test_helpers.test_clock.created"),
+    TestClockAdvancing: EventRule("test_helpers.test_clock.advancing"),
+    TestClockReady: EventRule("test_helpers.test_clock.ready"),
+    TestClockFailed: EventRule("test_helpers.test_clock.internal_failure"),
+    TestClockDeleted: EventRule("test_helpers.test_clock.deleted"),
 }
 TYPES_OF = {fact: rule.types for fact, rule in RULES.items()}
 """The types of the events of a fact, by its class; other facts have no events."""

@@ -18,6 +18,7 @@ from ledger.facts.prices import (
 from ledger.facts.reports import ReportEnd
 from ledger.facts.statements import StatementFinalized, StatementVoided
 from ledger.facts.subscriptions import SubscriptionFact, SubscriptionTrialEnded
+from ledger.facts.test_clocks import TestClockFact
 from metering.customers.resources import Customer
 from metering.customers.shown import customer_resource
 from metering.entitlements.resources import ActiveEntitlementSummary
@@ -30,12 +31,16 @@ from metering.reporting.shown import run_resource
 from metering.schedules.resources import CreditSchedule
 from metering.schedules.shown import schedule_resource
 from metering.statements.shown import statement_resource
+from metering.store.customer_time import with_clock
 from metering.subscriptions.resources import Subscription
 from metering.subscriptions.shown import subscription_resource
+from metering.test_clocks.resources import TestClock
+from metering.test_clocks.shown import clock_resource
 from metering.webhooks.resources import EventObject
 from projections.entitlements.queries import EntitlementQueries
 from projections.schema import RecordedFact
 from projections.webhooks.past import Past
+from projections.webhooks.past_clocks import clock_at
 from projections.webhooks.past_pools import member_at, pool_at
 from projections.webhooks.past_reports import ended_run
 
@@ -48,7 +53,8 @@ def object_sold(
     Args:
         past: resources as they were.
         recorded: a fact about products, prices, customers, statements, subscriptions,
-            entitlements, credit schedules or credit pools, or what became of a report.
+            entitlements, credit schedules, credit pools or test clocks, or what became of
+            a report.
         at: its own position, or the one before.
         livemode: what the resource says of itself.
     """
@@ -72,8 +78,11 @@ def object_sold(
 
 def _of_a_store(
     past: Past, recorded: RecordedFact, at: int, *, livemode: bool
-) -> Subscription | ReportRun:
+) -> Subscription | ReportRun | TestClock:
     _, instant, fact = recorded
+    if isinstance(fact, TestClockFact):
+        clock = clock_at(past, fact.test_clock_id, at)
+        return clock_resource(clock, livemode=livemode)
     if isinstance(fact, ReportEnd):
         return run_resource(ended_run(past, fact.run_id), instant, livemode=livemode)
     return _subscription(past, recorded, at, livemode=livemode)
@@ -116,4 +125,5 @@ def _subscription(
         instant = found.trial_end - (1 if at < position else 0)
     ids = {each.price.price_id for each in found.items_at(instant)}
     prices = {each: past.price(each, at) for each in ids}
-    return subscription_resource(found, prices, instant, livemode=livemode)
+    shown = subscription_resource(found, prices, instant, livemode=livemode)
+    return with_clock(past.clocked, shown, found.customer)

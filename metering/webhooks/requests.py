@@ -64,6 +64,11 @@ EventType = Literal[
     "product.updated",
     "reporting.report_run.failed",
     "reporting.report_run.succeeded",
+    "test_helpers.test_clock.advancing",
+    "test_helpers.test_clock.created",
+    "test_helpers.test_clock.deleted",
+    "test_helpers.test_clock.internal_failure",
+    "test_helpers.test_clock.ready",
 ]
 
 SignatureName = Literal["stripe", "standard"]

@@ -23,6 +23,7 @@ from metering.reporting.resources import ReportRun
 from metering.schedules.resources import CreditSchedule
 from metering.statements.resources import Statement
 from metering.subscriptions.resources import Subscription
+from metering.test_clocks.resources import TestClock
 from metering.webhooks.requests import EventType, SignatureName
 
 API_VERSION = "2026-10-28.endive"
@@ -46,6 +47,7 @@ EventObject = (
     | SpendLimitWarning
     | Statement
     | Subscription
+    | TestClock
 )
 """What an event can be about."""
 

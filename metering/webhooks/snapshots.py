@@ -45,6 +45,7 @@ from metering.holds.resources import CreditHold
 from metering.holds.shown import hold_resource
 from metering.limits.shown import warning_resource
 from metering.meters.meters import meter_resource
+from metering.store.customer_time import with_clock
 from metering.webhooks.event_rules import RULES, TRANSACTION
 from metering.webhooks.objects_sold import object_sold
 from metering.webhooks.requests import EventType
@@ -180,7 +181,11 @@ class Snapshots:
             yield rule.event_type, data
         if rule.transactions is not None:
             for each in self._transactions(recorded, rule.transactions):
-                transaction = transaction_resource(each, livemode=self._livemode)
+                transaction = with_clock(
+                    self._past.clocked,
+                    transaction_resource(each, livemode=self._livemode),
+                    each.customer,
+                )
                 yield TRANSACTION, EventData(object=transaction)
 
     def _resource(self, recorded: RecordedFact, at: int) -> EventObject:
@@ -215,7 +220,8 @@ class Snapshots:
                 return triggered_resource(trigger, alert, livemode=self._livemode)
             case _ if isinstance(fact, CreditGrantCreated | GrantFact):
                 grant = self._past.grant(fact.grant_id, at)
-                return grant_resource(grant, livemode=self._livemode)
+                shown = grant_resource(grant, livemode=self._livemode)
+                return with_clock(self._past.clocked, shown, grant.customer)
             case _:
                 return object_sold(self._past, recorded, at, livemode=self._livemode)
 

@@ -25,6 +25,7 @@ from ledger.facts.credits.holds import (
     CreditHoldReleased,
     CreditHoldSettled,
 )
+from ledger.facts.test_clocks import TestClockTime
 from ledger.facts.union import Fact
 from ledger.reading import read_facts
 from projections.alerts.queries import AlertQueries
@@ -33,6 +34,8 @@ from projections.credits.queries import CreditQueries
 from projections.credits.turns import next_turn, turning
 from projections.kernels.alerts.book import CreditWatch
 from projections.kernels.credits.falls import Occurrence, steps
+from projections.test_clocks.clocked import ClockedCustomers
+from projections.test_clocks.queries import ClockQueries, by_clock, read_clocked
 
 _CUSTOMERS_AT_A_TIME = 1_000
 _EVER = -(2**62)
@@ -64,7 +67,8 @@ class CreditFindings:
 
     Attributes:
         checkpoint: after which they were looked for.
-        triggers: in the order in which they happened.
+        triggers: in the order in which they happened, those for customers of a test
+            clock behind the time that it shows.
         reached: where the last evaluated entry was recorded.
         facts_position: of the last evaluated fact.
         instant: up to which time was evaluated.
@@ -73,7 +77,7 @@ class CreditFindings:
     """
 
     checkpoint: Occurrence
-    triggers: tuple[CreditAlertTriggered, ...]
+    triggers: tuple[CreditAlertTriggered | TestClockTime, ...]
     reached: Occurrence
     facts_position: int
     instant: int
@@ -87,8 +91,13 @@ class CreditCrossings:
     def __init__(self) -> None:
         self._quiet: _Quiet | None = None
 
-    def find(self, seen: AlertQueries, now: int) -> CreditFindings:
-        """Return what triggers up to an instant at or after the last recording."""
+    def find(
+        self, seen: AlertQueries, clocked: ClockedCustomers, now: int
+    ) -> CreditFindings:
+        """Return what triggers up to an instant at or after the last recording.
+
+        What triggers for customers of test clocks comes last, each at its clock's time.
+        """
         head, credit = read_head(seen.connection), CreditQueries(seen.connection)
         checkpoint = seen.credit_checkpoint()
         if checkpoint is None:
@@ -103,6 +112,8 @@ class CreditCrossings:
             customers.update(turning(seen.connection, checkpoint.instant, now))
             end = next_turn(seen.connection, now)
             quiet = _Quiet(position=0, checkpoint=0, start=0, end=end)
+        by_clock = sorted(customers & clocked.times.keys())
+        customers.difference_update(by_clock)
         found: list[_CreditCrossing] = []
         if customers:
             watches = seen.credit_watches(checkpoint.position)
@@ -111,7 +122,10 @@ class CreditCrossings:
         are_news = bool(found or facts)
         return CreditFindings(
             checkpoint=checkpoint,
-            triggers=tuple(fact for _, _, fact in sorted(found, key=_order)),
+            triggers=(
+                *(fact for _, _, fact in sorted(found, key=_order)),
+                *_of_clocks(seen, by_clock, clocked),
+            ),
             reached=Occurrence(head.recorded_at, head.position),
             facts_position=head.facts_position,
             instant=now,
@@ -158,16 +172,71 @@ class CreditCrossings:
         return None if is_over else replace(quiet, end=end)
 
 
+def clocked_falls(
+    seen: AlertQueries, customers: Sequence[str], test_clock_id: str, instant: int
+) -> list[CreditAlertTriggered]:
+    """Return what triggers for customers of a test clock, and is not recorded.
+
+    Periods of alerts begin where the clock showed what it did then.
+
+    Args:
+        seen: the alerts.
+        customers: of the clock.
+        test_clock_id: of the clock.
+        instant: that it shows.
+    """
+    times = ClockQueries(seen.connection).times(test_clock_id)
+    watches = [
+        CreditWatch(
+            alert=each.alert,
+            after=by_clock(times, each.after.position),
+            before=each.before and by_clock(times, each.before.position),
+        )
+        for each in seen.credit_watches(0)
+    ]
+    credit = CreditQueries(seen.connection)
+    found = sorted(_falls(credit, customers, watches, (_EVER, instant)), key=_order)
+    return [fact for _, _, fact in _unrecorded(seen, found, _EVER)]
+
+
+def _of_clocks(
+    seen: AlertQueries, customers: Sequence[str], clocked: ClockedCustomers
+) -> Iterator[CreditAlertTriggered | TestClockTime]:
+    """Yield what triggers for customers of test clocks, behind what each clock shows."""
+    for test_clock_id in sorted(
+        {clocked.times[each].test_clock_id for each in customers}
+    ):
+        those = [
+            each
+            for each in customers
+            if clocked.times[each].test_clock_id == test_clock_id
+        ]
+        time = clocked.times[those[0]]
+        if time.is_deleted:
+            continue
+        found = clocked_falls(seen, those, test_clock_id, time.instant)
+        if found:
+            yield TestClockTime(test_clock_id=test_clock_id, instant=time.instant)
+            yield from found
+
+
 def missed_falls(
     seen: AlertQueries, reached: Occurrence
 ) -> Iterator[CreditAlertTriggered]:
     """Yield what must have triggered up to a place, and is not recorded."""
     credit, watches = CreditQueries(seen.connection), seen.credit_watches(0)
+    clocked = ClockedCustomers(read_clocked(seen.connection))
     span = (_EVER, reached.instant)
-    found = sorted(_falls(credit, credit.customers(), watches, span), key=_order)
+    customers = {*credit.customers()} - clocked.times.keys()
+    found = sorted(_falls(credit, customers, watches, span), key=_order)
     for place, _, fact in _unrecorded(seen, found, _EVER):
         if place <= reached:
             yield fact
+    for missed in _of_clocks(seen, sorted(clocked.times), clocked):
+        if isinstance(missed, CreditAlertTriggered) and (
+            missed.cause_position <= reached.position
+        ):
+            yield missed
 
 
 def _unrecorded(

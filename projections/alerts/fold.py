@@ -46,6 +46,7 @@ from projections.kernels.alerts.book import (
 )
 from projections.kernels.credits.falls import Occurrence
 from projections.schema import RecordedFact, TableFold
+from projections.test_clocks.queries import ClockTimes, by_clock, times_of
 
 TriggerFactT = TypeVar(
     "TriggerFactT", UsageAlertTriggered, SpendLimitWarned, CreditAlertTriggered
@@ -135,18 +136,32 @@ def _trigger(
     if not triggers:
         return
     periods = _periods_of(connection, {fact.alert_id for _, _, fact in triggers})
+    clocks: dict[str, ClockTimes] = {}
+    if table is credit_alert_trigger:
+        clocks = times_of(connection, {fact.customer for _, _, fact in triggers})
     rows = [
         form.row(
             fact,
             position=position,
             recorded_at=recorded_at,
             period=_period_of(
-                fact, Occurrence(recorded_at, position), periods[fact.alert_id]
+                fact,
+                Occurrence(recorded_at, position),
+                _by_time_of(clocks.get(fact.customer), periods[fact.alert_id]),
             ),
         )
         for position, recorded_at, fact in triggers
     ]
     insert_rows(connection, table, rows)
+
+
+def _by_time_of(
+    clock: ClockTimes | None, periods: Sequence[Occurrence]
+) -> Sequence[Occurrence]:
+    """Return where periods begin by the test clock of a customer, if it has one."""
+    if clock is None:
+        return periods
+    return [by_clock(clock, each.position) for each in periods]
 
 
 def _periods_of(

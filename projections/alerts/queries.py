@@ -48,6 +48,7 @@ from projections.kernels.alerts.book import (
 )
 from projections.kernels.credits.falls import Occurrence
 from projections.rows import Page
+from projections.test_clocks.clocked import is_not_gone
 
 _ALERTS = select(alert)
 _ALERT = _ALERTS.where(alert.c.alert_id == bindparam("alert_id"))
@@ -223,7 +224,7 @@ class AlertQueries:
         """
         found = list[Trigger]()
         for table, form in _TRIGGERS:
-            wanted = select(table)
+            wanted = select(table).where(is_not_gone(table.c.customer))
             if alert_id is not None:
                 wanted = wanted.where(table.c.alert_id == alert_id)
             if customer is not None:

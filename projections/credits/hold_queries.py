@@ -33,6 +33,7 @@ from projections.kernels.credits.holds import (
 )
 from projections.pools.queries import PoolQueries
 from projections.rows import Page
+from projections.test_clocks.clocked import is_not_gone
 from projections.windows import END
 
 _hold, _settlement = credit_hold.c, credit_hold_settlement.c
@@ -198,7 +199,7 @@ class HoldQueries:
         self, customer: str | None, status: HoldStatus | None, page: Page, instant: int
     ) -> list[Hold]:
         """Return a page of holds, of one customer or all, in one state or any."""
-        wanted = _HOLDS
+        wanted = _HOLDS.where(is_not_gone(_hold.customer))
         if customer is not None:
             wanted = wanted.where(_hold.customer == customer)
         match status:

@@ -31,6 +31,7 @@ from projections.credits.tables import (
 from projections.kernels.credits.balances import Balance
 from projections.kernels.credits.grants import Application, Grant
 from projections.rows import Page
+from projections.test_clocks.clocked import NOBODY, ClockedCustomers, is_not_gone
 
 _GRANTS = SELECT_GRANTS
 _GRANT = _GRANTS.where(credit_grant.c.grant_id == bindparam("grant_id"))
@@ -115,12 +116,18 @@ class CreditQueries:
     Attributes:
         next_due: an instant before which no schedule grants anything that is not
             recorded, as far as the caller knows; None is never.
+        clocked: who lives by a test clock, as far as the caller knows.
     """
 
     def __init__(
-        self, connection: Connection, *, next_due: int | None = AT_ANY_TIME
+        self,
+        connection: Connection,
+        *,
+        next_due: int | None = AT_ANY_TIME,
+        clocked: ClockedCustomers = NOBODY,
     ) -> None:
         self.connection = connection
+        self.clocked = clocked
         self.next_due = next_due
         self.holds = HoldQueries(connection)
 
@@ -232,7 +239,7 @@ class CreditQueries:
 
     def page_of_grants(self, customer: str | None, page: Page) -> list[Grant]:
         """Return a page of grants, of one customer or all."""
-        wanted = _GRANTS
+        wanted = _GRANTS.where(is_not_gone(credit_grant.c.customer))
         if customer is not None:
             wanted = wanted.where(credit_grant.c.customer == customer)
         return self.grants_in(page.read(self.connection, credit_grant, wanted))

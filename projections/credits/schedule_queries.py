@@ -16,11 +16,16 @@ from projections.credits.schedule_tables import (
 from projections.kernels.credits.grants import Grant, granted
 from projections.kernels.credits.schedules import Schedule, due_grants
 from projections.rows import Page
+from projections.test_clocks.clocked import is_not_gone, lives_by_the_log
 
 _schedule = credit_schedule.c
 _SCHEDULES = select(credit_schedule)
 _SCHEDULE = _SCHEDULES.where(_schedule.schedule_id == bindparam("schedule_id"))
-_NEXT_DUE = DriverStatement(select(func.min(_schedule.due_at)).where(GRANTS_MORE))
+_NEXT_DUE = DriverStatement(
+    select(func.min(_schedule.due_at)).where(
+        GRANTS_MORE, lives_by_the_log(_schedule.customer)
+    )
+)
 _DUE = (
     _SCHEDULES.where(GRANTS_MORE, _schedule.due_at <= bindparam("instant"))
     .order_by(_schedule.due_at, _schedule.position)
@@ -53,7 +58,7 @@ class ScheduleQueries:
 
     def page(self, customer: str | None, page: Page) -> list[Schedule]:
         """Return a page of schedules, of one customer or all."""
-        wanted = _SCHEDULES
+        wanted = _SCHEDULES.where(is_not_gone(_schedule.customer))
         if customer is not None:
             wanted = wanted.where(_schedule.customer == customer)
         rows = page.read(self.connection, credit_schedule, wanted)
@@ -65,8 +70,18 @@ class ScheduleQueries:
         return int(self.connection.execute(_COUNT_OF, given).scalar_one())
 
     def next_due(self) -> int | None:
-        """Return when the next grant of any schedule falls due, or fell."""
+        """Return when the next grant of any schedule falls due, or fell.
+
+        Customers of test clocks are left out, here and where everybody's are meant.
+        """
         found: int | None = _NEXT_DUE.run(self.connection, {}).fetchone()[0]
+        return found
+
+    def next_due_of(self, customers: Collection[str]) -> int | None:
+        """Return when the next grant of some customers falls due, or fell."""
+        is_wanted = is_among(self.connection, _schedule.customer, sorted(customers))
+        wanted = select(func.min(_schedule.due_at)).where(GRANTS_MORE, is_wanted)
+        found: int | None = self.connection.execute(wanted).scalar()
         return found
 
     def are_due(self, customers: Collection[str], instant: int) -> bool:
@@ -87,10 +102,11 @@ class ScheduleQueries:
             at_most: about how many. Those of a period are not parted.
         """
         given = {"instant": instant, "at_most": at_most}
-        wanted = _DUE
-        if customers is not None:
+        if customers is None:
+            wanted = _DUE.where(lives_by_the_log(_schedule.customer))
+        else:
             is_wanted = is_among(self.connection, _schedule.customer, sorted(customers))
-            wanted = wanted.where(is_wanted)
+            wanted = _DUE.where(is_wanted)
         rows = self.connection.execute(wanted, given).all()
         schedules = [SCHEDULES.read(row) for row in rows]
         positions = {each.granted_position or 0 for each in schedules} - {0}

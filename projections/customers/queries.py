@@ -18,9 +18,11 @@ class CustomerFilter:
 
     Attributes:
         created: microseconds since 1970 UTC, the first inclusive, the last exclusive.
+        test_clock: None is none, rather than any.
     """
 
     email: str | None = None
+    test_clock: str | None = None
     created: tuple[int, int] | None = None
 
 
@@ -39,6 +41,9 @@ class CustomerQueries:
         """Return a page of customers that are not deleted, newest first."""
         statement = _CUSTOMERS.where(customer.c.is_deleted == 0)
         statement = compared(statement, (customer.c.email, wanted.email))
+        statement = statement.where(
+            customer.c.test_clock.is_not_distinct_from(wanted.test_clock)
+        )
         statement = within_bounds(statement, customer.c.created, wanted.created)
         rows = page.read(self.connection, customer, statement)
         return [CUSTOMERS.read(row) for row in rows]

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     insert,
+    update,
 )
 
 from ledger.database.rows import (
@@ -31,6 +32,7 @@ from ledger.facts.customers import (
     ShippingDetails,
     TaxExemption,
 )
+from ledger.facts.test_clocks import TestClockCreated, TestClockDeleted
 from projections.kernels.customers import (
     CustomerDefinition,
     customer_created,
@@ -54,6 +56,7 @@ customer = Table(
     Column("tax_exempt", String(16), nullable=False),
     Column("metadata", LargeBinary, nullable=False),
     Column("created", BigInteger, nullable=False),
+    Column("test_clock", Text, nullable=True, index=True),
     Column("is_deleted", Integer, nullable=False),
     Index("customer_email", "email", "position"),
 )
@@ -85,6 +88,13 @@ def fold_customers(connection: Connection, facts: Sequence[RecordedFact]) -> Non
             case CustomerDeleted():
                 known = _customer(connection, fact.customer_id)
                 _keep(connection, customer_deleted(known))
+            case TestClockCreated():
+                its = customer.c.customer_id == fact.customer
+                attached = update(customer).where(its)
+                connection.execute(attached.values(test_clock=fact.test_clock_id))
+            case TestClockDeleted():
+                its = customer.c.test_clock == fact.test_clock_id
+                connection.execute(update(customer).where(its).values(is_deleted=1))
             case _:
                 pass
 

@@ -20,6 +20,7 @@ class CustomerDefinition:
     Attributes:
         position: of the fact that created it.
         created: microseconds since 1970 UTC.
+        test_clock: id of the clock that it lives by; None is the log's time.
     """
 
     position: int
@@ -34,6 +35,7 @@ class CustomerDefinition:
     tax_exempt: TaxExemption
     metadata: dict[str, str]
     created: int
+    test_clock: str | None = None
     is_deleted: bool = False
 
 

@@ -16,6 +16,7 @@ from projections.credits.hold_tables import (
 from projections.kernels.limits import LimitDefinition
 from projections.limits.tables import LIMITS_NOW, SPEND_LIMITS, spend_limit
 from projections.rows import Page
+from projections.test_clocks.clocked import is_not_gone
 
 _hold = credit_hold.c
 _LIMITS = select(spend_limit)
@@ -72,7 +73,7 @@ class LimitQueries:
 
     def page(self, customer: str | None, page: Page) -> Sequence[LimitDefinition]:
         """Return a page of the limits that are not canceled, newest first."""
-        wanted = _LIMITS.where(LIMITS_NOW)
+        wanted = _LIMITS.where(LIMITS_NOW, is_not_gone(spend_limit.c.customer))
         if customer is not None:
             wanted = wanted.where(spend_limit.c.customer == customer)
         rows = page.read(self.connection, spend_limit, wanted)

@@ -10,6 +10,7 @@ from ledger.database.bulk import is_among
 from projections.kernels.statements import StatementRecord
 from projections.rows import Page, within_bounds
 from projections.statements.tables import STATEMENTS, statement
+from projections.test_clocks.clocked import is_not_gone
 
 _STATEMENTS = select(statement)
 _STATEMENT = _STATEMENTS.where(statement.c.statement_id == bindparam("statement_id"))
@@ -137,7 +138,7 @@ class StatementQueries:
 
     def statements(self, wanted: StatementFilter, page: Page) -> list[StatementRecord]:
         """Return a page of statements, newest first."""
-        asked = _STATEMENTS
+        asked = _STATEMENTS.where(is_not_gone(statement.c.customer))
         if wanted.customer is not None:
             asked = asked.where(statement.c.customer == wanted.customer)
         if wanted.subscription_id is not None:

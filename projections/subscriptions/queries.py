@@ -3,7 +3,16 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, false, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    false,
+    func,
+    or_,
+    select,
+)
 
 from ledger.commits import read_head
 from ledger.database.bulk import is_among
@@ -18,6 +27,7 @@ from projections.subscriptions.tables import (
     subscription,
     subscription_item,
 )
+from projections.test_clocks.clocked import lives_by, lives_by_the_log
 
 _SUBSCRIPTIONS = select(subscription)
 _SUBSCRIPTION = _SUBSCRIPTIONS.where(
@@ -31,7 +41,10 @@ _OF_CUSTOMER = _SUBSCRIPTIONS.where(
     subscription.c.customer == bindparam("customer")
 ).order_by(subscription.c.position)
 _DUE = (
-    _SUBSCRIPTIONS.where(subscription.c.due_at <= bindparam("instant"))
+    _SUBSCRIPTIONS.where(
+        subscription.c.due_at <= bindparam("instant"),
+        lives_by_the_log(subscription.c.customer),
+    )
     .order_by(subscription.c.due_at, subscription.c.position)
     .limit(bindparam("limit"))
 )
@@ -47,6 +60,7 @@ class SubscriptionFilter:
         statuses: as they are at `instant`; None is every one.
         instant: microseconds since 1970 UTC.
         created: the first inclusive, the last exclusive.
+        test_clock: of the customers; without a customer, None is none of any clock.
     """
 
     customer: str | None = None
@@ -55,6 +69,7 @@ class SubscriptionFilter:
     statuses: tuple[SubscriptionStatus, ...] | None = None
     instant: int
     created: tuple[int, int] | None = None
+    test_clock: str | None = None
 
 
 class SubscriptionQueries:
@@ -94,9 +109,30 @@ class SubscriptionQueries:
         yield from map(read_subscription, rows)
 
     def due(self, instant: int, limit: int) -> list[SubscriptionDefinition]:
-        """Return subscriptions of which time brought an end about that nobody noticed."""
+        """Return subscriptions of which time brought an end about that nobody noticed.
+
+        Those of customers of test clocks are left out.
+        """
         given = {"instant": instant, "limit": limit}
         return [read_subscription(row) for row in self.connection.execute(_DUE, given)]
+
+    def due_of(
+        self, customers: Sequence[str], instant: int
+    ) -> list[SubscriptionDefinition]:
+        """Return those of some customers, in the order of their creation."""
+        wanted = _SUBSCRIPTIONS.where(
+            subscription.c.due_at <= instant,
+            is_among(self.connection, subscription.c.customer, customers),
+        ).order_by(subscription.c.due_at, subscription.c.position)
+        return [read_subscription(row) for row in self.connection.execute(wanted)]
+
+    def next_due_of(self, customers: Sequence[str]) -> int | None:
+        """Return when time next brings an end of some customers' about, or did."""
+        wanted = select(func.min(subscription.c.due_at)).where(
+            is_among(self.connection, subscription.c.customer, customers)
+        )
+        found: int | None = self.connection.execute(wanted).scalar()
+        return found
 
     def subscriptions(
         self, wanted: SubscriptionFilter, page: Page
@@ -116,6 +152,10 @@ class SubscriptionQueries:
         if wanted.statuses is not None:
             conditions = [_has_status(each, wanted.instant) for each in wanted.statuses]
             statement = statement.where(or_(false(), *conditions))
+        if wanted.test_clock is not None:
+            statement = statement.where(lives_by(wanted.test_clock, columns.customer))
+        elif wanted.customer is None:
+            statement = statement.where(lives_by_the_log(columns.customer))
         statement = within_bounds(statement, columns.created, wanted.created)
         rows = page.read(self.connection, subscription, statement)
         return [read_subscription(row) for row in rows]

@@ -64,6 +64,13 @@ from ledger.facts.prices import (
 from ledger.facts.reports import ReportEnd
 from ledger.facts.statements import StatementFinalized, StatementVoided
 from ledger.facts.subscriptions import SubscriptionChange, SubscriptionCreated
+from ledger.facts.test_clocks import (
+    TestClockAdvancing,
+    TestClockCreated,
+    TestClockDeleted,
+    TestClockFailed,
+    TestClockReady,
+)
 from ledger.facts.union import Fact
 from ledger.reading import decode_commit, facts_of
 from projections.alerts.tables import (
@@ -97,6 +104,7 @@ from projections.prices.tables import price, product
 from projections.schema import RecordedFact
 from projections.statements.tables import STATEMENTS, statement
 from projections.subscriptions.tables import subscription
+from projections.test_clocks.tables import test_clock
 from projections.webhooks.tables import (
     change_of,
     grant_lapse,
@@ -295,6 +303,7 @@ _SOURCES: dict[type[Fact], _FactSource] = {
         CreditScheduleCreated, credit_schedule.c.position
     ),
     CreditPoolCreated: _of_commits(CreditPoolCreated, credit_pool.c.position),
+    TestClockCreated: _of_commits(TestClockCreated, test_clock.c.position),
     CreditPoolMemberAdded: _of_commits(
         CreditPoolMemberAdded, credit_pool_member.c.position
     ),
@@ -321,6 +330,10 @@ _SOURCES: dict[type[Fact], _FactSource] = {
             *get_args(ScheduleChange),
             *get_args(PoolChange),
             *get_args(ReportEnd),
+            TestClockAdvancing,
+            TestClockReady,
+            TestClockFailed,
+            TestClockDeleted,
         )
     },
 }

@@ -78,6 +78,8 @@ from projections.statements.queries import StatementQueries
 from projections.statements.tables import statement as statement_table
 from projections.subscriptions.queries import SubscriptionQueries
 from projections.subscriptions.tables import subscription as subscription_table
+from projections.test_clocks.clocked import ClockedCustomers
+from projections.test_clocks.queries import read_clocked
 from projections.webhooks.event_facts import facts_at, facts_next_to
 from projections.webhooks.tables import (
     change_of,
@@ -113,6 +115,11 @@ class Past:
     @cached_property
     def _time(self) -> LogTime:
         return log_time(self.connection)
+
+    @cached_property
+    def clocked(self) -> ClockedCustomers:
+        """Who lives by a test clock."""
+        return ClockedCustomers(read_clocked(self.connection))
 
     def read_ahead(
         self, grant_ids: Collection[str], alert_ids: Collection[str]

@@ -1,7 +1,10 @@
 """Queries of webhook endpoints, and of expiries that are not recorded yet."""
 
-from sqlalchemy import Connection, bindparam, or_, select
+from collections.abc import Sequence
 
+from sqlalchemy import Connection, bindparam, func, or_, select
+
+from ledger.database.bulk import is_among
 from projections.credits.queries import CreditQueries
 from projections.credits.tables import (
     HAS_CREDIT,
@@ -12,6 +15,7 @@ from projections.credits.tables import (
 from projections.kernels.credits.grants import Grant
 from projections.kernels.endpoints import Endpoint
 from projections.rows import Page
+from projections.test_clocks.clocked import lives_by_the_log
 from projections.webhooks.tables import (
     ENDPOINT_ROWS,
     grant_lapse,
@@ -26,10 +30,17 @@ _HAS_COME = grant_lapse.c.recorded_at >= credit_grant.c.expires_at
 _LAST_SEEN = (
     select(credit_grant.c.expires_at)
     .join(grant_lapse, grant_lapse.c.grant_id == credit_grant.c.grant_id)
-    .where(_HAS_COME)
+    .where(_HAS_COME, lives_by_the_log(credit_grant.c.customer))
     .order_by(grant_lapse.c.position.desc())
     .limit(1)
 )
+_IS_UNSEEN = ~(
+    select(grant_lapse.c.grant_id)
+    .where(grant_lapse.c.grant_id == credit_grant.c.grant_id, _HAS_COME)
+    .correlate(credit_grant)
+    .exists()
+)
+_IN_ORDER = (credit_grant.c.expires_at, credit_grant.c.position)
 _EXPIRED = (
     SELECT_GRANTS.where(
         MAY_EXPIRE,
@@ -40,14 +51,10 @@ _EXPIRED = (
             credit_grant.c.position > bindparam("after"),
         ),
         HAS_CREDIT,
-        ~(
-            select(grant_lapse.c.grant_id)
-            .where(grant_lapse.c.grant_id == credit_grant.c.grant_id, _HAS_COME)
-            .correlate(credit_grant)
-            .exists()
-        ),
+        _IS_UNSEEN,
+        lives_by_the_log(credit_grant.c.customer),
     )
-    .order_by(credit_grant.c.expires_at, credit_grant.c.position)
+    .order_by(*_IN_ORDER)
     .limit(bindparam("limit"))
 )
 
@@ -63,6 +70,8 @@ def expired_unseen(
 ) -> list[Grant]:
     """Return grants whose expiry is not recorded yet, the earliest first.
 
+    Those of customers of test clocks are left out.
+
     Args:
         connection: to the tables.
         start: the earliest expiry, inclusive.
@@ -72,6 +81,40 @@ def expired_unseen(
     """
     given = {"start": start, "after": after, "instant": instant, "limit": limit}
     return CreditQueries(connection).grants_in(connection.execute(_EXPIRED, given))
+
+
+def expired_of(
+    connection: Connection, customers: Sequence[str], instant: int
+) -> list[Grant]:
+    """Return grants of some customers whose expiry is not recorded yet.
+
+    Args:
+        connection: to the tables.
+        customers: whose.
+        instant: the latest expiry, inclusive.
+    """
+    wanted = SELECT_GRANTS.where(
+        MAY_EXPIRE,
+        credit_grant.c.expires_at <= instant,
+        HAS_CREDIT,
+        _IS_UNSEEN,
+        is_among(connection, credit_grant.c.customer, customers),
+    ).order_by(*_IN_ORDER)
+    return CreditQueries(connection).grants_in(connection.execute(wanted))
+
+
+def next_expiry_of(
+    connection: Connection, customers: Sequence[str], after: int
+) -> int | None:
+    """Return when a grant of some customers next expires after an instant."""
+    wanted = SELECT_GRANTS.with_only_columns(func.min(credit_grant.c.expires_at)).where(
+        MAY_EXPIRE,
+        credit_grant.c.expires_at > after,
+        HAS_CREDIT,
+        is_among(connection, credit_grant.c.customer, customers),
+    )
+    found: int | None = connection.execute(wanted).scalar()
+    return found
 
 
 class EndpointQueries:

@@ -41,6 +41,12 @@ from ledger.facts.prices import PriceUpdated, ProductDeleted, ProductUpdated
 from ledger.facts.reports import ReportEnd
 from ledger.facts.statements import StatementVoided
 from ledger.facts.subscriptions import SubscriptionChange
+from ledger.facts.test_clocks import (
+    TestClockAdvancing,
+    TestClockDeleted,
+    TestClockFailed,
+    TestClockReady,
+)
 from ledger.facts.union import Fact, decode_facts, encode_facts
 from ledger.facts.webhooks import (
     EndpointStatus,
@@ -232,6 +238,10 @@ _ID_NAMES = {
     **dict.fromkeys(get_args(ScheduleChange), "schedule_id"),
     **dict.fromkeys(get_args(PoolChange), "pool_id"),
     **dict.fromkeys(get_args(ReportEnd), "run_id"),
+    **dict.fromkeys(
+        (TestClockAdvancing, TestClockReady, TestClockFailed, TestClockDeleted),
+        "test_clock_id",
+    ),
 }
 
 

@@ -51,7 +51,8 @@ PROMISED = """
     StoreUnavailableError StoreVersionError Subscription SubscriptionBillingMode
     SubscriptionInvoiceSettings SubscriptionItem SubscriptionItemChangeParams
     SubscriptionItemParams SubscriptionItems SubscriptionItemsOf Subscriptions
-    SummaryEntitlements SummaryTooLargeError SystemClock Tier TierParams Time TimeRepair
+    SummaryEntitlements SummaryTooLargeError SystemClock TestClock TestClockAdvancingError
+    TestClockAdvancingTo TestClockStatusDetails TestClocks TestHelpers Tier TierParams Time TimeRepair
     TimestampOutOfRangeError TransformQuantity TransformQuantityParams
     TrialEndBehavior TrialSettings UnrecordedEvent UnsafeDurabilityError
     UsageRecord UsageRecordPeriod UsageRecordSummary UsageThreshold UsageThresholdParams ValueMissingError ValueSettings
@@ -66,7 +67,7 @@ PARAMETERS = {
     " identifier_retention cancel_window credit_grants_max alerts_max entitle_at_once"
     " allow_private_webhooks webhook_timeout sql_timeout sql_memory lock_timeout"
     " statement_timeout pool_size"
-    " clock_skew_max report_retention",
+    " clock_skew_max report_retention strict",
     "Metering.catch_up": "self",
     "Metering.close": "self",
     "Metering.deliver": "self",
@@ -190,6 +191,11 @@ PARAMETERS = {
     "alerts.deactivate": "alert_id",
     "alerts.archive": "alert_id",
     "alerts.triggered": "alert customer limit starting_after ending_before",
+    "test_clocks.create": "frozen_time name customer",
+    "test_clocks.advance": "test_clock frozen_time",
+    "test_clocks.delete": "test_clock",
+    "test_clocks.retrieve": "test_clock",
+    "test_clocks.list": "limit starting_after ending_before",
     "webhook_endpoints.create": "url enabled_events description metadata signature",
     "webhook_endpoints.update": "endpoint_id url enabled_events description metadata"
     " disabled",
@@ -206,6 +212,7 @@ PARAMETERS = {
 
 _RESOURCES = (
     "statements",
+    "test_clocks",
     "meter",
     "p",
     "credit",
@@ -307,6 +314,11 @@ ERRORS: list[tuple[metering.MeteringError, str, str]] = [
         metering.StatementConflictError("st_1", ["customer", "end_time"]),
         "statement_conflict",
         "Statement st_1 was finalized already, and differs in customer, end_time;",
+    ),
+    (
+        metering.TestClockAdvancingError("clock_1"),
+        "test_clock_advancing",
+        "Test clock advancement underway - cannot perform modifications: clock_1",
     ),
     (
         metering.MeterConflictError("mtr_1", "tokens", ["event_time_window"]),

@@ -27,6 +27,7 @@ def customer_details(
         ("address", ", ".join(filter(None, parts)) or None),
         ("description", customer.description),
         ("created", f"{moment(customer.created)} UTC"),
+        ("test clock", customer.test_clock),
     ]
 
 

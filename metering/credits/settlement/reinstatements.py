@@ -26,7 +26,7 @@ from metering.credits.settlement.receipts import (
 from metering.credits.settlement.sources import read_names
 from metering.credits.transactions import id_of
 from metering.errors import InvalidRequestError, ResourceMissingError
-from metering.store.engine import Engine, everybody
+from metering.store.engine import Engine
 from projections.kernels.credits.grants import Application, Grant
 from projections.kernels.credits.timeline import (
     TransactionKind,
@@ -97,8 +97,10 @@ def _commit(
     rows: dict[str, int],
     tally: _ReinstatementTally,
 ) -> None:
-    with engine.writing_credits(everybody) as (writing, seen):
-        known = seen.applications_to(invoices)
+    with engine.writing_credits(
+        lambda seen: {each.customer for each in seen.applications_to(invoices).values()}
+    ) as (writing, seen):
+        known, now = seen.applications_to(invoices), writing.now
         held = [name for name in invoices if name in known and _is_held(known[name])]
         statements = StatementQueries(writing.connection).known_among(held)
         held = [name for name in held if name not in statements]
@@ -108,10 +110,10 @@ def _commit(
         drawn = {draw.grant_position for each in known.values() for draw in each.draws}
         grants = seen.grants_at(sorted(drawn))
     if commit := writing.commit:
-        for position, name in enumerate(held, commit.first_position):
+        for position, name in enumerate(held, commit.last_position + 1 - len(held)):
             known[name] = replace(
                 known[name],
-                reinstated_at=commit.recorded_at,
+                reinstated_at=now,
                 reinstated_position=position,
             )
     tally.reinstated += len(held)

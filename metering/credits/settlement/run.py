@@ -18,6 +18,7 @@ from metering.credits.settlement.receipts import (
 )
 from metering.credits.settlement.sources import open_invoices, together
 from metering.credits.settlement.transactions import ids_of, transactions_of
+from metering.store.customer_time import present_of, shared_time
 from metering.store.engine import Engine
 from projections.credits.spendable import Spendable
 
@@ -58,8 +59,11 @@ def preview_billing(
     batch = check_invoices(portion)
     tally.rejections.extend(batch.rejections)
     if len(batch):
+        whose = batch.customers.names
         with engine.credits() as (seen, now):
-            settled = settle(batch, spendable, seen, now, Replacing(replaces))
+            shared_time(seen.clocked, whose)
+            at = present_of(seen.clocked, whose, now)
+            settled = settle(batch, spendable, seen, at, Replacing(replaces))
         ids = [f"cbtxn_tmp_{n}" for n in range(1, len(settled.draws.amount) + 1)]
         _count(engine, batch, spendable, settled, ids, tally)
     return tally.receipt()
@@ -78,7 +82,8 @@ def _commit(
             writing.record(facts_of(batch, settled, spendable))
     first_position, commit = 0, writing.commit
     if commit is not None:
-        first_position = commit.first_position + len(settled.given_back)
+        # What a test clock shows may come first.
+        first_position = commit.last_position + 1 - len(settled.new)
         replacing.own.append(range(first_position, commit.last_position + 1))
         spendable.recorded(commit.last_position)
     ids = ids_of(settled.draws, first_position, livemode=engine.settings.livemode)

@@ -20,6 +20,7 @@ from metering.errors import (
     InvalidRequestError,
     NoMeterError,
     ResourceMissingError,
+    TestClockAdvancingError,
     TimestampOutOfRangeError,
     ValueMissingError,
 )
@@ -105,6 +106,7 @@ RULES: Mapping[type[MeteringError], Rule] = {
     EventRejectedError: Rule(status=400),
     EncodingRefusedError: Rule(status=415),
     HostRefusedError: Rule(status=421),
+    TestClockAdvancingError: Rule(status=429, should_retry=True, retry_after=1),
     RateLimitedError: Rule(status=429, should_retry=None),
     TooManyWaitingError: Rule(status=429, should_retry=True, retry_after=1),
     StoreBusyError: Rule(

@@ -31,8 +31,8 @@ from metering.statements.runs.receipts import (
     StatementsTally,
 )
 from metering.statements.subscribed import plan_of_periods
+from metering.store.customer_time import shared_time
 from metering.store.engine import Engine, on_nobodys_behalf
-from projections.credits.queries import CreditQueries
 from projections.kernels.prices import PriceDefinition
 from projections.prices.queries import PriceQueries
 from projections.statements.queries import StatementQueries
@@ -88,21 +88,26 @@ def _planned(
     """Return the statements that are to be made, in order."""
     prefix = "st" if engine.settings.livemode else "st_test"
     with engine.log.read() as connection:
-        now = CreditQueries(connection).present(engine.now())
+        seen = StatementQueries(connection)
+        clocked = engine.clocked(seen)
+        if customers is not None:
+            shared_time(clocked, customers)
+        now = engine.present(seen, *(customers or ()))
         if until > now:
             at = time_of(at_microseconds(now))
             raise invalid(
                 "period_end", time_of(at_microseconds(until)), f"{at} or before"
             )
         after = _BEGINNING if since is None else since
-        stated = StatedPeriods(
-            StatementQueries(connection).stated_periods(until, customers)
-        )
+        stated = StatedPeriods(seen.stated_periods(until, customers))
         prices = _KnownPrices(PriceQueries(connection))
         planned = []
         for each in candidates(
             SubscriptionQueries(connection), after, until, customers
         ):
+            if customers is None and each.customer in clocked.times:
+                # It lives by another time, at which it is stated where it is named.
+                continue
             if each in stated:
                 tally.repeated += 1
                 continue

@@ -254,6 +254,9 @@ def _events(
     customer = _column(_first(columns.customer, payload.customer), length)
     customers, has_customer = plain_words(customer, LONGEST_TEXT)
     is_plain &= has_customer & _are_somebody(customers, options.nobodies)
+    if clocked := arrival.definitions.clocked:
+        # They have a time of their own: their events are checked alone.
+        is_plain &= _are_somebody(customers, clocked.times)
     values, is_rounded = pa.nulls(length, QUANTITY), None
     if meter.needs_value:
         value = _column(_first(columns.value, payload.value), length)
@@ -280,7 +283,7 @@ def _events(
 def _are_somebody(
     customers: pa.DictionaryArray, nobodies: Collection[str]
 ) -> np.ndarray:
-    """Return which customers are no spelling of null (bool)."""
+    """Return which customers are none of some (bool), such as spellings of null."""
     is_nobody = pc.is_in(customers.dictionary, pa.array(sorted(nobodies), pa.string()))
     codes = customers.indices.to_numpy()
     is_somebody: np.ndarray = ~is_nobody.to_numpy(zero_copy_only=False)[codes]

@@ -25,7 +25,7 @@ from urllib3.exceptions import (
 )
 
 from metering.errors import InvalidRequestError
-from metering.store.engine import Settings
+from metering.store.settings import Settings
 from metering.webhooks.addresses import Target, check_url, is_public
 
 ANSWER_BYTES = 64 << 10

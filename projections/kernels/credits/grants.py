@@ -89,6 +89,11 @@ class Grant:
         return self.remaining - self.reinstated_late - self.outliving
 
     @property
+    def owners(self) -> tuple[str, ...]:
+        """Its customer; nobody where it is a pool's."""
+        return () if self.pool else (self.customer,)
+
+    @property
     def end(self) -> tuple[int, int] | None:
         """When and at which position it ends, 0 where time ends it; None is never."""
         end, position = self.expires_at, self.expired_position

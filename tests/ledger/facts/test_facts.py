@@ -87,6 +87,7 @@ from tests.ledger.facts.written_pools import WRITTEN_POOLS
 from tests.ledger.facts.written_reports import WRITTEN_REPORTS
 from tests.ledger.facts.written_schedules import WRITTEN_SCHEDULES
 from tests.ledger.facts.written_subscriptions import WRITTEN_SUBSCRIPTIONS
+from tests.ledger.facts.written_test_clocks import WRITTEN_TEST_CLOCKS
 
 CREATED = MeterCreated(
     meter_id="mtr_1",
@@ -478,6 +479,7 @@ WRITTEN: list[tuple[Fact, str]] = [
     *WRITTEN_ENTITLEMENTS,
     *WRITTEN_LIMITS,
     *WRITTEN_REPORTS,
+    *WRITTEN_TEST_CLOCKS,
     *WRITTEN_SCHEDULES,
     *WRITTEN_POOLS,
 ]

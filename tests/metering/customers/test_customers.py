@@ -30,6 +30,7 @@ def test_a_customer_has_the_usual_settings(store: metering.Metering) -> None:
         preferred_locales=(),
         shipping=None,
         tax_exempt="none",
+        test_clock=None,
     )
     assert customer.id.startswith("cus_test_")
 

@@ -189,6 +189,8 @@ def usual_arguments(
             "items": [{"id": paid.items.data[0].id, "price": made.id}],
             "cancellation_details": {"comment": "a"},
         },
+        "test_clocks.advance": {"frozen_time": "2040-01-01T00:00:00Z"},
+        "test_clocks.create": {"frozen_time": 0},
         "webhook_endpoints.create": endpoint,
     }
     ids = {
@@ -211,6 +213,7 @@ def usual_arguments(
         "schedule_id": "plan",
         "statement_id": "st_1",
         "subscription_id": paid.id,
+        "test_clock": m.test_clocks.create(frozen_time=0).id,
     }
     return {"ids": ids, **given}
 

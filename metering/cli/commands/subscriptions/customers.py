@@ -30,21 +30,26 @@ CUSTOMERS = Resource(
 
 @CUSTOMERS.lists
 def customers(
-    m: metering.Metering, *, email: Annotated[str | None, FieldOption(CustomerList)]
+    m: metering.Metering,
+    *,
+    email: Annotated[str | None, FieldOption(CustomerList)],
+    test_clock: Annotated[str | None, FieldOption(CustomerList, metavar="CLOCK")],
 ) -> Listing[metering.Customer]:
     """List the customers, newest first; or create one and change it.
 
     Usage, credits and subscriptions may be of any string, which need not be listed here.
     """
     return Listing(
-        m.customers.list(email, limit=LIMIT_MAX).auto_paging_iter(),
+        m.customers.list(
+            email, test_clock=test_clock, limit=LIMIT_MAX
+        ).auto_paging_iter(),
         _columns,
         none="No customers; make one with customers create.",
     )
 
 
 @CUSTOMERS.command(creates=True)
-def create(
+def create(  # noqa: PLR0913  # a command's options are its arguments
     m: metering.Metering,
     *,
     name: _TextOption,
@@ -52,6 +57,7 @@ def create(
     phone: _TextOption,
     description: _TextOption,
     metadata: MetadataOption,
+    test_clock: Annotated[str | None, FieldOption(CustomerCreate, metavar="CLOCK")],
 ) -> metering.Customer:
     """Create a customer, and the store if there is none."""
     return m.customers.create(
@@ -60,6 +66,7 @@ def create(
         phone=phone,
         description=description,
         metadata=given_metadata(metadata),
+        test_clock=test_clock,
     )
 
 

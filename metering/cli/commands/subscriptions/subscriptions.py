@@ -63,12 +63,14 @@ def subscriptions(
         str | None, option("PRICE", "Only those with an item of this price.", "--price")
     ] = None,
     status: Annotated[ListedStatusName | None, FieldOption(SubscriptionList)] = None,
+    test_clock: Annotated[str | None, FieldOption(SubscriptionList, metavar="CLOCK")],
 ) -> Listing[metering.Subscription]:
     """List subscriptions that have not ended, newest first; or create one and change it."""
     found = m.subscriptions.list(
         customer,
         price=None if price is None else find_price(m, price),
         status=status,
+        test_clock=test_clock,
         limit=LIMIT_MAX,
     )
     return Listing(

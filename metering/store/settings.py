@@ -1,0 +1,44 @@
+"""The settings of a connection, as the engine has them."""
+
+from datetime import timedelta
+
+import msgspec
+
+from ledger.records.secret_keys import SecretKeys
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What one connection decides for itself.
+
+    Attributes:
+        livemode: the `livemode` of resources.
+        cancel_window: how long after its recording an event can be cancelled; None is
+            for ever.
+        credit_grants_max: how many unused credit grants a customer can have.
+        alerts_max: how many alerts on a meter can apply to a customer.
+        entitle_at_once: whether subscriptions that there are see at once what is
+            attached to their products.
+        allow_private_webhooks: whether webhooks may be sent to any address, without TLS.
+        webhook_timeout: for connecting to an endpoint, and between parts of its answer.
+        sql_timeout: how long a query in SQL may take.
+        sql_memory: how many bytes of memory it may take; None is 60 % of the machine's.
+        clock_skew_max: how far off the clock of appends may be; None where it is not
+            judged.
+        report_retention: for how long files of reports are kept.
+        strict: whether the reference's limits of test clocks hold.
+        secret_keys: under which the secrets of endpoints are encrypted, if there is one.
+    """
+
+    livemode: bool
+    cancel_window: timedelta | None
+    credit_grants_max: int
+    alerts_max: int
+    entitle_at_once: bool
+    allow_private_webhooks: bool
+    webhook_timeout: timedelta
+    sql_timeout: timedelta
+    sql_memory: int | None
+    clock_skew_max: timedelta | None
+    report_retention: timedelta
+    strict: bool = False
+    secret_keys: SecretKeys = msgspec.field(default_factory=SecretKeys)

@@ -1,0 +1,1 @@
+"""Test clocks: customers whose time stands still until it is advanced."""

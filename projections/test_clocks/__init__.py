@@ -1,0 +1,1 @@
+"""Test clocks: which there are, who lives by them, and what they showed when."""

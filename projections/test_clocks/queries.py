@@ -1,0 +1,130 @@
+"""Queries of test clocks, as one database transaction sees them."""
+
+from bisect import bisect_right
+from collections.abc import Set as AbstractSet
+
+from sqlalchemy import Connection, bindparam, func, select
+
+from projections.kernels.credits.falls import Occurrence
+from projections.kernels.test_clocks import ClockDefinition, ClockStatus, FrozenTime
+from projections.rows import Page
+from projections.test_clocks.tables import (
+    CLOCKS,
+    clock_time,
+    clocked_customer,
+    test_clock,
+)
+
+_BEFORE_ALL = -(2**62)
+_CLOCKS = select(test_clock)
+_CLOCK = _CLOCKS.where(test_clock.c.test_clock_id == bindparam("test_clock_id"))
+_ADVANCING = (
+    select(test_clock.c.test_clock_id)
+    .where(
+        test_clock.c.status == ClockStatus.ADVANCING.value,
+        test_clock.c.is_deleted == 0,
+    )
+    .order_by(test_clock.c.position)
+)
+_CLOCKED = (
+    select(
+        clocked_customer.c.customer,
+        clocked_customer.c.position,
+        test_clock.c.test_clock_id,
+        test_clock.c.frozen_time,
+        test_clock.c.status,
+        test_clock.c.is_deleted,
+    )
+    .join(test_clock, test_clock.c.test_clock_id == clocked_customer.c.test_clock_id)
+    .order_by(clocked_customer.c.position)
+)
+_COUNT = select(func.count()).where(
+    clocked_customer.c.test_clock_id == bindparam("test_clock_id")
+)
+_TIMES = (
+    select(clock_time.c.position, clock_time.c.instant)
+    .where(clock_time.c.test_clock_id == bindparam("test_clock_id"))
+    .order_by(clock_time.c.position)
+)
+
+
+def read_clocked(connection: Connection) -> dict[str, FrozenTime]:
+    """Return what the clocks of customers show and showed, by customer."""
+    seen, times = ClockQueries(connection), dict[str, ClockTimes]()
+    found: dict[str, FrozenTime] = {}
+    for row in connection.execute(_CLOCKED):
+        clock = row.test_clock_id
+        if clock not in times:
+            times[clock] = seen.times(clock)
+        found[row.customer] = FrozenTime(
+            test_clock_id=clock,
+            instant=row.frozen_time,
+            is_advancing=row.status == ClockStatus.ADVANCING.value,
+            is_deleted=bool(row.is_deleted),
+            attached=row.position,
+            positions=tuple(times[clock].positions),
+            instants=tuple(times[clock].instants),
+        )
+    return found
+
+
+class ClockTimes:
+    """What one test clock showed, position by position."""
+
+    def __init__(self, positions: list[int], instants: list[int]) -> None:
+        self.positions, self.instants = positions, instants
+
+    def at(self, position: int) -> int | None:
+        """Return what it showed at a position; None before it was there."""
+        index = bisect_right(self.positions, position)
+        return self.instants[index - 1] if index else None
+
+
+def by_clock(times: ClockTimes, position: int) -> Occurrence:
+    """Return when a fact happened by a test clock; before it was there, before all."""
+    shown = times.at(position)
+    return Occurrence(_BEFORE_ALL if shown is None else shown, position)
+
+
+def times_of(
+    connection: Connection, customers: AbstractSet[str]
+) -> dict[str, ClockTimes]:
+    """Return what the clocks of some customers showed; of others, nothing."""
+    seen, clocked = ClockQueries(connection), read_clocked(connection)
+    return {
+        each: seen.times(clocked[each].test_clock_id)
+        for each in sorted(customers & clocked.keys())
+    }
+
+
+class ClockQueries:
+    """Queries of test clocks in one database transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def clock(self, test_clock_id: str) -> ClockDefinition | None:
+        """Return a clock by its id, deleted or not."""
+        given = {"test_clock_id": test_clock_id}
+        row = self.connection.execute(_CLOCK, given).first()
+        return None if row is None else CLOCKS.read(row)
+
+    def page(self, page: Page) -> list[ClockDefinition]:
+        """Return a page of the clocks that are not deleted, newest first."""
+        wanted = _CLOCKS.where(test_clock.c.is_deleted == 0)
+        return [*map(CLOCKS.read, page.read(self.connection, test_clock, wanted))]
+
+    def advancing(self) -> list[str]:
+        """Return the ids of the clocks that are being moved on, oldest first."""
+        return list(self.connection.execute(_ADVANCING).scalars())
+
+    def customer_count(self, test_clock_id: str) -> int:
+        """Count the customers of a clock."""
+        given = {"test_clock_id": test_clock_id}
+        return int(self.connection.execute(_COUNT, given).scalar_one())
+
+    def times(self, test_clock_id: str) -> ClockTimes:
+        """Return what a clock showed, position by position."""
+        given = {"test_clock_id": test_clock_id}
+        rows = self.connection.execute(_TIMES, given).all()
+        return ClockTimes([row.position for row in rows], [row.instant for row in rows])
