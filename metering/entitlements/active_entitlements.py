@@ -28,10 +28,9 @@ class ActiveEntitlements:
         """
         with self._engine.log.read() as connection:
             seen = EntitlementQueries(connection)
-            now = seen.present(self._engine.now())
 
             def find(wanted: str) -> ActiveEntitlement | None:
-                return self._found(seen, wanted, now)
+                return self._found(seen, wanted)
 
             return found_by_id(find, entitlement_id, "active entitlement")
 
@@ -72,7 +71,7 @@ class ActiveEntitlements:
         with self._engine.log.read() as connection:
             seen = EntitlementQueries(connection)
             found = seen.of_customer(asked.customer)
-            now = seen.present(self._engine.now())
+            now = self._engine.present(seen, asked.customer)
             has = entitlement_resources(
                 seen,
                 found.first_position,
@@ -83,7 +82,7 @@ class ActiveEntitlements:
         return listed(asked, page, self._page)
 
     def _found(
-        self, seen: EntitlementQueries, entitlement_id: str, now: int
+        self, seen: EntitlementQueries, entitlement_id: str
     ) -> ActiveEntitlement | None:
         positions = positions_of(entitlement_id)
         if positions is None:
@@ -97,5 +96,6 @@ class ActiveEntitlements:
         livemode = self._engine.settings.livemode
         shown = entitlement_resource(first_position, feature, livemode=livemode)
         is_its = found.first_position == first_position and shown.id == entitlement_id
+        now = self._engine.present(seen, customer)
         has = found.timeline.has(feature.feature_id, now)
         return shown if is_its and has else None

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from functools import cached_property
 
-from ledger.entries import recording_instant
+from ledger.commits import read_head
+from ledger.entries import Head, recording_instant
 from metering.arguments.clock import at_or_none
 from metering.arguments.ids import found_by_id
 from metering.arguments.schema import checked
@@ -12,6 +13,7 @@ from metering.entitlements.features import Features
 from metering.entitlements.product_features import ProductFeatures
 from metering.entitlements.requests import EntitlementQuestion
 from metering.entitlements.resources import EntitlementCheck
+from metering.store.customer_time import present_of
 from metering.store.engine import Engine
 from projections.entitlements.queries import EntitlementQueries
 from projections.kernels.entitlements import EntitlementTimeline, FeatureDefinition
@@ -59,7 +61,7 @@ class Entitlements:
         if known is None:
             known = self._read(asked)
         named, timeline = known
-        now = recording_instant(head, engine.now())
+        now = _present(engine, head, asked.customer)
         # Of features with one lookup key, those that are archived may be had still.
         found = next(
             (each for each in named if timeline.has(each.feature_id, now)), named[-1]
@@ -92,3 +94,13 @@ class Entitlements:
             timeline = seen.of_customer(asked.customer).timeline
             memory.keep(position, (asked.feature, named), (asked.customer, timeline))
         return named, timeline
+
+
+def _present(engine: Engine, head: Head, customer: str) -> int:
+    """Return the present instant of a customer, as of a head that was just read."""
+    now, clocks = recording_instant(head, engine.now()), engine.catalog.clocks
+    clocked = clocks.known(head.facts_position)
+    if clocked is None:
+        with engine.log.read() as connection:
+            clocked = clocks.read(connection, read_head(connection).facts_position)
+    return present_of(clocked, [customer], now)

@@ -27,9 +27,15 @@ def record_entitlement_updates(engine: Engine) -> None:
             head = read_head(connection)
             if head.facts_position != watch.position:
                 _follow(watch, EntitlementQueries(connection), head.facts_position)
-        customers = watch.due_by(recording_instant(head, engine.now()))
+            clocked = engine.clocked(EntitlementQueries(connection), head).times
+        due = watch.due_by(recording_instant(head, engine.now()))
+        customers = [each for each in due if each not in clocked]
         for start in range(0, len(customers), _CUSTOMERS_AT_A_TIME):
             _record(engine, customers[start : start + _CUSTOMERS_AT_A_TIME])
+        # Each by its own clock, which may show any time.
+        for each in clocked.keys() & watch.due.keys():
+            if not (clocked[each].is_advancing or clocked[each].is_deleted):
+                _record(engine, [each])
 
 
 def _follow(watch: EntitlementWatch, seen: EntitlementQueries, position: int) -> None:
@@ -44,13 +50,16 @@ def _follow(watch: EntitlementWatch, seen: EntitlementQueries, position: int) ->
 
 
 def _record(engine: Engine, customers: Sequence[str]) -> None:
-    """Record what some customers got and lost by now, where they did."""
+    """Record what some customers got and lost by now, where they did.
+
+    They live by one time.
+    """
     with engine.log.read() as connection:
         seen = EntitlementQueries(connection)
-        looks = _looked(seen, customers, seen.present(engine.now()))
+        looks = _looked(seen, customers, engine.present(seen, *customers))
     changed = [each.customer for each in looks if each.updates]
     if changed:
-        with engine.writing() as writing:
+        with engine.writing_of(*changed) as writing:
             seen = EntitlementQueries(writing.connection)
             found = _looked(seen, changed, writing.now)
             writing.record([update for each in found for update in each.updates])

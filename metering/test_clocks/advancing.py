@@ -6,14 +6,17 @@ that were made and steps that were not, and whoever goes on makes the same. Seve
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from ledger.errors import LogDamagedError, StoreDamagedError
 from ledger.facts.credits.holds import CreditHoldLapsed
 from ledger.facts.test_clocks import TestClockFailed, TestClockReady
 from ledger.facts.union import Fact
+from metering.errors import ResourceMissingError
 from metering.store.engine import Engine, on_nobodys_behalf
 from metering.store.scheduled_credits import GRANTS_AT_A_TIME
+from metering.test_clocks.deleting import delete_clock
 from metering.test_clocks.time_facts import ended, lapsed
 from projections.alerts.credit_crossings import clocked_falls
 from projections.alerts.queries import AlertQueries
@@ -42,12 +45,18 @@ def finish_advancing(engine: Engine, test_clock_id: str) -> None:
 
 
 def finish_all(engine: Engine) -> None:
-    """Move every test clock on that is advancing."""
+    """Move every test clock on that is advancing, and delete those whose days are over."""
     with engine.log.read() as connection:
         seen = ClockQueries(connection)
-        clocks = seen.advancing() if engine.clocked(seen) else []
-    for each in clocks:
+        if not seen.is_any():
+            return
+        advancing, over = seen.advancing(), seen.over_by(engine.present(seen))
+    for each in advancing:
         finish_advancing(engine, each)
+    for each in over:
+        # Another process may have been faster.
+        with on_nobodys_behalf(), suppress(ResourceMissingError):
+            delete_clock(engine, each)
 
 
 def _step(engine: Engine, test_clock_id: str) -> bool:

@@ -40,7 +40,7 @@ def usage_record_summaries(
             each.price_id for each in item.prices
         )
         aggregate_of(prices[item.price.price_id], item_id)
-        periods = _periods(known, item, seen.present(engine.now()))[::-1]
+        periods = _periods(known, item, engine.present(seen, known.customer))[::-1]
         ids = [_summary_id(item_id, each) for each in periods]
         wanted = within_page(asked, periods, ids, "usage_record_summary")
         stated: Sequence[StatementRecord] = ()

@@ -6,7 +6,12 @@ from collections.abc import Set as AbstractSet
 from sqlalchemy import Connection, bindparam, func, select
 
 from projections.kernels.credits.falls import Occurrence
-from projections.kernels.test_clocks import ClockDefinition, ClockStatus, FrozenTime
+from projections.kernels.test_clocks import (
+    KEPT,
+    ClockDefinition,
+    ClockStatus,
+    FrozenTime,
+)
 from projections.rows import Page
 from projections.test_clocks.tables import (
     CLOCKS,
@@ -18,13 +23,10 @@ from projections.test_clocks.tables import (
 _BEFORE_ALL = -(2**62)
 _CLOCKS = select(test_clock)
 _CLOCK = _CLOCKS.where(test_clock.c.test_clock_id == bindparam("test_clock_id"))
-_ADVANCING = (
-    select(test_clock.c.test_clock_id)
-    .where(
-        test_clock.c.status == ClockStatus.ADVANCING.value,
-        test_clock.c.is_deleted == 0,
-    )
-    .order_by(test_clock.c.position)
+_ANY = select(test_clock.c.position).limit(1)
+_LIVING = select(test_clock.c.test_clock_id).where(test_clock.c.is_deleted == 0)
+_ADVANCING = _LIVING.where(test_clock.c.status == ClockStatus.ADVANCING.value).order_by(
+    test_clock.c.position
 )
 _CLOCKED = (
     select(
@@ -117,6 +119,16 @@ class ClockQueries:
     def advancing(self) -> list[str]:
         """Return the ids of the clocks that are being moved on, oldest first."""
         return list(self.connection.execute(_ADVANCING).scalars())
+
+    def is_any(self) -> bool:
+        """Whether there ever was a clock."""
+        return self.connection.execute(_ANY).first() is not None
+
+    def over_by(self, instant: int) -> list[str]:
+        """Return the ids of the clocks whose days are over by an instant."""
+        is_over = test_clock.c.created <= instant - KEPT
+        wanted = _LIVING.where(is_over).order_by(test_clock.c.position)
+        return list(self.connection.execute(wanted).scalars())
 
     def customer_count(self, test_clock_id: str) -> int:
         """Count the customers of a clock."""

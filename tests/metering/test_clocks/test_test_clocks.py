@@ -480,6 +480,40 @@ def test_a_clock_that_is_advancing_is_finished_by_who_looks(connect: Connect) ->
     assert (found.status, found.frozen_time) == ("ready", THEN + 2 * DAY)
 
 
+def test_a_clock_is_deleted_when_its_days_are_over(
+    store: metering.Metering, clock: metering.FixedClock
+) -> None:
+    made = store.test_clocks.create(frozen_time=THEN)
+
+    clock.set(made.deletes_after - timedelta(seconds=1))
+    store.deliver()
+    assert [*store.test_clocks.list()] == [made]
+    clock.set(made.deletes_after)
+    store.deliver()
+    assert [*store.test_clocks.list()] == []
+
+
+def test_features_are_had_by_the_clock(
+    store: metering.Metering, frozen: metering.TestClock, clocked: str
+) -> None:
+    price = metered_price(store)
+    feature = store.entitlements.features.create(lookup_key="sso", name="SSO").id
+    store.entitlements.product_features.create(
+        price.product, entitlement_feature=feature
+    )
+    subscribe(store, price, customer=clocked, cancel_at=THEN + 2 * DAY)
+    store.deliver()
+
+    store.test_clocks.advance(frozen.id, frozen_time=THEN + DAY)
+    assert store.entitlements.check(customer=clocked, feature="sso").entitled
+    store.test_clocks.advance(frozen.id, frozen_time=THEN + 2 * DAY)
+    assert not store.entitlements.check(customer=clocked, feature="sso").entitled
+    assert [*store.entitlements.active_entitlements.list(clocked)] == []
+    store.deliver()
+    told = store.events.list("entitlements.active_entitlement_summary.updated")
+    assert [each.created for each in told] == [THEN + 2 * DAY, THEN]
+
+
 def begin_advancing(m: metering.Metering, clock: str, to: datetime) -> None:
     """Do the first step of an advance, as of a process that dies behind it."""
     target = int(to.timestamp()) * 1_000_000
