@@ -23,6 +23,12 @@ class ComparedWallets(UsageSideBySide):
         super().__init__(target)
         self.balances: dict[tuple[str, int], Sums] = {}
 
+    def pass_time(self, m: metering.Metering, hours: int) -> None:
+        """Let time pass, and keep what was so at its end."""
+        for customer in CUSTOMERS:
+            self.balances[customer, self.hour] = self.oracle.balance(customer)
+        super().pass_time(m, hours)
+
     def compare(self, number: int) -> None:
         """Compare what is so now: of one customer and pool all, of the others balances."""
         store, self.compared = self.connections[number], self.compared + 1

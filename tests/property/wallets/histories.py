@@ -98,6 +98,8 @@ def _grants() -> list[Deed]:
         end_grant(4, "void"),
         end_grant(4, "void"),
         end_grant(1, "expire"),
+        *(grant("ada", 3, is_promotional=each) for each in (False, True)),
+        apply(5, 2),
         pass_time(10),
     ]
 
@@ -155,6 +157,13 @@ def _usage() -> list[Deed]:
         spend(1),
         ("void_statement", {"number": 0}),
         spend(1),
+        hold_usage(9, 2),
+        settle(9, Settling(amount=1, number=1, final=False)),
+        # A grant that comes after the end of a week is none that the week can draw.
+        ("use", {"customer": "bob", "quantity": 60, "ago": 7 * 24}),
+        grant("bob", 30),
+        join("crew", "bob"),
+        ("use", {"customer": "bob", "quantity": 2, "ago": 0}),
     ]
 
 
