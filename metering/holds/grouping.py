@@ -143,6 +143,7 @@ class HoldToCreate:
 
     def decided(self, at: Deciding) -> DecidedHold:
         """Make the hold, unless it is there."""
+        at.seen.holds.read_ahead([self.hold_id], self.invoices())
         known, now = at.seen.holds.hold(self.hold_id), at.now
         wanted = at.rating.with_usage(at.writing, self.asked, self.wanted)
         if known is not None:

@@ -31,7 +31,7 @@ from ledger.facts.credits.holds import (
 )
 from projections.credits.hold_fold import fold_holds
 from projections.credits.hold_tables import credit_hold, credit_hold_settlement
-from projections.credits.pools.use import fold_pool_use
+from projections.credits.pools.use import ask_for_pools, fold_pool_use
 from projections.credits.reinstating import reinstate
 from projections.credits.schedule_tables import credit_schedule, fold_schedules
 from projections.credits.tables import (
@@ -71,6 +71,8 @@ def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     insert_rows(connection, credit_grant_use, unused)
     for each in changed:
         _change_grant(connection, *each)
+    # Answered with what is waited for next, where a server is asked.
+    asked = ask_for_pools(connection)
     of_holds = [
         (at, when, fact) for at, when, fact in facts if isinstance(fact, HoldFact)
     ]
@@ -79,7 +81,7 @@ def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     fold_holds(connection, of_holds)
     amounts = rounds.fold(connection)
     add_at_positions(connection, credit_grant_use.c.applied, amounts)
-    fold_pool_use(connection, facts)
+    fold_pool_use(connection, facts, asked)
 
 
 CREDITS = TableFold(

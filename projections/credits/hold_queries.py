@@ -38,7 +38,7 @@ from projections.windows import END
 
 _hold, _settlement = credit_hold.c, credit_hold_settlement.c
 _HOLDS = select(credit_hold)
-_HOLD = DriverStatement(_HOLDS.where(_hold.hold_id == bindparam("hold_id")))
+HOLD = DriverStatement(_HOLDS.where(_hold.hold_id == bindparam("hold_id")))
 _HOLD_AT = DriverStatement(_HOLDS.where(_hold.position == bindparam("position")))
 _HOLDS_OF = _HOLDS.where(_hold.customer == bindparam("customer")).order_by(
     _hold.position
@@ -51,7 +51,7 @@ _OPEN_PARTS_OF = DriverStatement(
     )
 )
 # Each has an index of its own.
-_APPLIED_TO = DriverStatement(
+APPLIED_TO = DriverStatement(
     union_all(
         *(
             select(credit_application.c.position).where(
@@ -90,7 +90,7 @@ class HoldQueries:
 
     def hold(self, hold_id: str) -> Hold | None:
         """Return a hold by its id."""
-        return self._hold(_HOLD, {"hold_id": hold_id})
+        return self._hold(HOLD, {"hold_id": hold_id})
 
     def hold_at(self, position: int) -> Hold | None:
         """Return a hold by the position of the fact that created it."""
@@ -145,7 +145,7 @@ class HoldQueries:
     def is_applied_to(self, invoice: str) -> bool:
         """Whether credits were ever applied to an invoice."""
         given = {"invoice": invoice}
-        return _APPLIED_TO.run(self.connection, given).fetchone() is not None
+        return APPLIED_TO.run(self.connection, given).fetchone() is not None
 
     def applied_to(self, invoices: Sequence[str]) -> set[str]:
         """Return the invoices that credits were ever applied to."""

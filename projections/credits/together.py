@@ -19,7 +19,13 @@ from ledger.facts.credits.holds import (
     CreditHoldSettled,
     HeldPart,
 )
-from projections.credits.hold_queries import HoldQueries, OpenHolds
+from projections.credits.hold_queries import (
+    APPLIED_TO,
+    HOLD,
+    HoldQueries,
+    OpenHolds,
+)
+from projections.credits.hold_tables import HOLDS
 from projections.credits.queries import CreditQueries
 from projections.kernels.credits.grants import Grant
 from projections.kernels.credits.holds import Hold, Settlement
@@ -57,6 +63,10 @@ class HoldsTogether(HoldQueries):
     def read_ahead(self, hold_ids: Sequence[str], invoices: Collection[str]) -> None:
         """Read holds, and whether credits were applied to invoices, in few statements."""
         unknown = [each for each in hold_ids if each not in self._by_id]
+        if len(hold_ids) <= 1 and len(invoices) <= 1:
+            if unknown and invoices:
+                self._read_one_ahead(*unknown, *invoices)
+            return
         if unknown:
             found = self.holds_named(unknown)
             self._by_id |= {each: found.get(each) for each in unknown}
@@ -64,6 +74,14 @@ class HoldsTogether(HoldQueries):
         if unknown:
             applied = self.applied_to(unknown)
             self._applied |= {each: each in applied for each in unknown}
+
+    def _read_one_ahead(self, hold_id: str, invoice: str) -> None:
+        """Ask for both before the first answer is waited for."""
+        asked = HOLD.run(self.connection, {"hold_id": hold_id})
+        asked_too = APPLIED_TO.run(self.connection, {"invoice": invoice})
+        row = asked.fetchone()
+        self._by_id[hold_id] = None if row is None else HOLDS.read(row)
+        self._applied[invoice] = asked_too.fetchone() is not None
 
     def hold(self, hold_id: str) -> Hold | None:
         """Return a hold by its id."""

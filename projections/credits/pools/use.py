@@ -5,6 +5,7 @@ A store without a grant of a pool pays one look into an empty index.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, literal_column, select, update
 
@@ -51,11 +52,24 @@ _Amounts = Counter[tuple[int, str]]
 """By the position of a grant and a customer."""
 
 
-def fold_pool_use(connection: Connection, facts: Sequence[RecordedFact]) -> None:
-    """Fold the next facts about credits; all else of them was folded before."""
+def ask_for_pools(connection: Connection) -> Any:
+    """Ask whether there is a grant of a pool; `fold_pool_use` waits for the answer."""
+    return _ANY.run(connection, {})
+
+
+def fold_pool_use(
+    connection: Connection, facts: Sequence[RecordedFact], asked: Any
+) -> None:
+    """Fold the next facts about credits; all else of them was folded before.
+
+    Args:
+        connection: to the tables.
+        facts: in their order.
+        asked: by `ask_for_pools`, since a grant was folded last.
+    """
     if not any(isinstance(fact, _MOVING) for _, _, fact in facts):
         return
-    if not _has_pools(connection):
+    if asked.fetchone() is None:
         return
     applied, held, given_back = _Amounts(), _Amounts(), list[int]()
     for position, _, fact in facts:
@@ -91,7 +105,7 @@ def fold_pool_use_of_run(
 
 
 def _has_pools(connection: Connection) -> bool:
-    return _ANY.run(connection, {}).fetchone() is not None
+    return ask_for_pools(connection).fetchone() is not None
 
 
 def _hold(applied: _Amounts, held: _Amounts, fact: HoldFact) -> None:
