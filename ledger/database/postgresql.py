@@ -111,11 +111,9 @@ class PostgreSQLDatabase:
             "search_path": self._schema,
         }
         self._write_key = _lock_key("writing", self._schema)
-        self._begin_writing = (
-            "BEGIN",
-            f"SET LOCAL {_IDLE} = '{_IDLE_WRITER}'",
-            f"SELECT pg_advisory_xact_lock({self._write_key})",
-        )
+        idle = f"set_config('{_IDLE}', '{_IDLE_WRITER}', true)"
+        lock = f"pg_advisory_xact_lock({self._write_key})"
+        self._begin_writing = ("BEGIN", f"SELECT {idle}, {lock}")
         self._try_sealing = select(
             # Another thread puts a segment away meanwhile, which takes its time.
             _set_local(_IDLE, _NEVER),
