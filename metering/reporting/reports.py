@@ -58,7 +58,7 @@ class Reports:
             ResourceMissingError: there is no such type.
         """
         known: dict[str, ReportType] = {each.id: each for each in self.types()}
-        return found_by_id(known.get, report_type, "report type", "report_type")
+        return found_by_id(known.get, report_type, "report type")
 
     def create(
         self,
@@ -133,7 +133,7 @@ class Reports:
         """Make the files of all pending runs, and return how many were made.
 
         A worker does so by itself. Only some of a report is in memory at a time: a segment
-        of events, the customers of a meter, or those of a week. Killed at any step, it is
+        of events, the customers of a meter, or those of seven days. Killed at any step, it is
         begun anew. Files that have expired are removed.
 
         Args:

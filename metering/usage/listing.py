@@ -15,7 +15,6 @@ from ledger.segments.files import EVENTS
 from ledger.segments.layout import usage_batch_of
 from ledger.segments.reader import SegmentReader, row_numbers
 from ledger.stored_events import usage_of
-from ledger.usage.arrow import compute as pc
 from ledger.usage.columns import UsageRow, take_rows, timestamps_of, usage_rows
 from projections.usage.view import UsageView
 
@@ -146,6 +145,9 @@ def _growing(count: int) -> Iterator[slice]:
 
 
 def _in_order_of_the_log(table: pa.Table, after: int) -> _FoundEvents:
-    table = table.filter(pc.field("position") > after).sort_by("position")
+    # Those before are a few, and to leave them out at first would copy all others.
+    table = table.sort_by("position")
+    positions = table.column("position").to_numpy()
+    table = table.slice(int(np.searchsorted(positions, after, side="right")))
     recorded_at = table.column("recorded_at").cast(pa.int64()).to_numpy()
     return usage_batch_of(table), table.column("position").to_numpy(), recorded_at

@@ -8,8 +8,10 @@ those of a week.
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 
+from ledger.segments.entry import overlapping
 from ledger.usage.columns import TIMESTAMP
 from ledger.usage.quantities import QUANTITY
 from metering.arguments.clock import at_microseconds
@@ -17,11 +19,10 @@ from metering.reaggregation.questions import question_asked
 from metering.reaggregation.requests import Reaggregate
 from metering.reporting.contents.asked import AskedReport, ReportProgress
 from metering.store.engine import Engine
-from projections.calendar import WEEK
 from projections.scans.reaggregation.jobs import reaggregate
 from projections.scans.reaggregation.question import Question
 from projections.scans.recorded import RecordedEvents
-from projections.windows import DAY, floor_to
+from projections.windows import DAY
 
 BY_CUSTOMER = pa.schema(
     [
@@ -39,6 +40,9 @@ BY_DAY = pa.schema(
         *BY_CUSTOMER,
     ]
 )
+
+_DAYS_AT_A_TIME = 7
+_IN_ORDER = [(name, "ascending") for name in ("window_start", "meter", "customer")]
 
 
 def usage_by_customer(
@@ -58,21 +62,35 @@ def usage_by_day(
 ) -> Iterator[pa.RecordBatch]:
     """Yield what each customer used of each meter on each day of UTC, in order of days."""
     question, recorded = _question(engine, asked, by_day=True)
-    earliest, latest = recorded.ends()
-    # Days of UTC begin where the days since 1970 do.
-    start = max(floor_to(earliest, DAY), asked.start)
-    end = min(floor_to(latest, DAY) + DAY, asked.end)
-    at = start
-    while question.measures and at < end:
-        after = min(floor_to(at, DAY) + WEEK, end)
-        week = replace(question, start=at, end=after)
-        found = reaggregate(week, recorded, None, None)
-        in_order = [
-            (name, "ascending") for name in ("window_start", "meter", "customer")
-        ]
-        yield from _batches(found.sort_by(in_order), BY_DAY)
-        at = after
-        advance(at - start, end - start)
+    days = _days(recorded, asked) if question.measures else []
+    for at in range(0, len(days), _DAYS_AT_A_TIME):
+        these = days[at : at + _DAYS_AT_A_TIME]
+        start = max(these[0] * DAY, asked.start)
+        end = min((these[-1] + 1) * DAY, asked.end)
+        of_days = replace(question, start=start, end=end)
+        found = reaggregate(of_days, recorded, None, None)
+        yield from _batches(found.sort_by(_IN_ORDER), BY_DAY)
+        advance(at + len(these), len(days))
+
+
+def _days(recorded: RecordedEvents, asked: AskedReport) -> list[int]:
+    """Return the days of UTC since 1970 on which there may be events, ascending.
+
+    Years may lie between two events. A segment is read at a time.
+    """
+    first, last = asked.start // DAY, (asked.end - 1) // DAY
+    found = _days_of(recorded.tail)
+    for segment in overlapping(recorded.segments, asked.start, asked.end):
+        of_segment = _days_of(recorded.reader.table(segment, ["timestamp"]))
+        found = np.union1d(found, of_segment)
+    days: list[int] = found[(found >= first) & (found <= last)].tolist()
+    return days
+
+
+def _days_of(events: pa.Table) -> np.ndarray:
+    instants = events.column("timestamp").cast(pa.int64()).to_numpy()
+    days: np.ndarray = np.unique(instants // DAY)
+    return days
 
 
 def _question(
