@@ -65,6 +65,10 @@ COMMANDS = {
         "commands.statements.statements:group",
         "State what usage comes to; finalize, compare and run statements",
     ),
+    "reports": (
+        "commands.reports:group",
+        "Write what the store holds as files: CSV or Parquet",
+    ),
     "credits": (
         "commands.credits.credits:group",
         "Grant credits, and show what is left of them",

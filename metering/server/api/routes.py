@@ -83,9 +83,9 @@ class Call:
         request_id: of the request.
         request: its name, where the client sent an idempotency key.
         authorization: what it was opened with.
-        accept, prefer: the headers of these names.
         stripe_version: the version of Stripe's API that the client knows; empty if it
             does not say.
+        accept, prefer, host: the headers of these names.
         metrics: what the server has counted.
         rows: the body, where the route takes one of rows.
     """
@@ -102,6 +102,7 @@ class Call:
     metrics: Metrics
     rows: SentRows | None = None
     stripe_version: str = ""
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -185,6 +185,7 @@ class Service:
             metrics=self._metrics,
             rows=rows,
             stripe_version=version,
+            host=asked.headers.get("host", ""),
         )
         return call, paths
 
