@@ -261,7 +261,7 @@ _RESOURCES = (
     ),
     FoldedResource(
         name="subscription",
-        version=3,
+        version=4,
         kinds=get_args(SubscriptionFact),
         load=_subscriptions,
     ),

@@ -86,7 +86,7 @@ class Change:
         wanted = replace(before, **changes)
         if status is not SubscriptionStatus.CANCELED:
             cancel_at, is_at_period_end = planned_end(
-                subscription_changed(known, wanted, self.now),
+                subscription_changed(known, wanted, 0, self.now),
                 asked.cancel_at,
                 asked.cancel_at_period_end,
                 self.now,

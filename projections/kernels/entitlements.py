@@ -32,7 +32,6 @@ from projections.kernels.subscriptions.definitions import (
 from projections.kernels.subscriptions.schedule import cycles
 
 _NEVER = 2**62
-_ANY_POSITION = 2**62
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,14 +225,15 @@ class _PricedTime(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         end: `_NEVER` where it goes on.
-        made_at: the position of the fact that it began with, as far as that is known.
+        made_at: the position of the fact that it began with; None where time did it, or
+            the subscription was changed otherwise.
         cycle: says where other periods begin.
     """
 
     price_id: str
     start: int
     end: int
-    made_at: int
+    made_at: int | None
     cycle: Cycle
 
     def span_of(self, attachment: Attachment) -> Span | None:
@@ -247,9 +247,12 @@ class _PricedTime(msgspec.Struct, frozen=True, kw_only=True):
 
     def _seen(self, change: CatalogueChange) -> int:
         """Return from when on a change of the catalogue counts here, or the end."""
-        # Of facts at one instant, the log's order says what a new subscription saw.
-        # Whatever else changes then has seen all of them.
-        if (change.instant, change.position) < (self.start, self.made_at):
+        # Of facts at one instant, the log's order says which saw which.
+        if self.made_at is None:
+            is_there = change.instant <= self.start
+        else:
+            is_there = change.position < self.made_at
+        if is_there:
             return self.start
         if change.at_once:
             return min(change.instant, self.end)
@@ -268,22 +271,21 @@ def _places(
 ) -> Iterator[_PricedTime]:
     """Divide the time in which an item is billed where it got another price."""
     by_price = groupby(item.prices, lambda each: each.price_id)
-    since = [(price_id, next(group).since) for price_id, group in by_price]
-    ends = [at for _, at in since[1:]]
+    begun = [next(group) for _, group in by_price]
+    ends = [each.since for each in begun[1:]]
     for cycle in cycles(subscription, item):
         cycle_end = _NEVER if cycle.end is None else cycle.end
-        for (price_id, at), until in zip(since, [*ends, _NEVER], strict=True):
+        for price, until in zip(begun, [*ends, _NEVER], strict=True):
             # One that was backdated entitles to nothing before it was there.
-            start = max(cycle.start, at, item.created)
+            since = max(price.since, item.created)
+            start = max(cycle.start, since)
             end = min(cycle_end, until)
             if start < end:
-                is_first = start == subscription.created == item.created
-                made_at = subscription.position if is_first else _ANY_POSITION
                 yield _PricedTime(
-                    price_id=price_id,
+                    price_id=price.price_id,
                     start=start,
                     end=end,
-                    made_at=made_at,
+                    made_at=price.position if start == since else None,
                     cycle=cycle,
                 )
 

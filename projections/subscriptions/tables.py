@@ -152,7 +152,7 @@ def _change(
     subscription_id = fact.subscription_id
     place = subscription.c.subscription_id, subscription_id
     known = read_subscription(row_of(connection, *place))
-    changed = subscription_changed(known, fact, recorded_at)
+    changed = subscription_changed(known, fact, position, recorded_at)
     values = SUBSCRIPTIONS.named(changed) | _listed_by(changed, position)
     change_row(connection, *place, values)
     if changed.items != known.items:

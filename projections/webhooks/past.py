@@ -266,7 +266,7 @@ class Past:
             if isinstance(fact, SubscriptionCreated):
                 found = subscription_created(fact, position, recorded_at)
             elif isinstance(fact, SubscriptionChange):
-                found = subscription_changed(found, fact, recorded_at)
+                found = subscription_changed(found, fact, position, recorded_at)
         return found
 
     def schedule(self, schedule_id: str, at: int, seen_by: RecordedFact) -> Schedule:

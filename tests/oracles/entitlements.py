@@ -49,9 +49,7 @@ class EntitlementsOracle:
         """Write down what hangs on a product from now on."""
         self.hung[product].append((now, frozenset(features)))
 
-    def look(
-        self, now: datetime, subscriptions: Iterable[metering.Subscription]
-    ) -> None:
+    def look(self, subscriptions: Iterable[metering.Subscription]) -> None:
         """Look at all subscriptions as they are now."""
         seen: dict[str, SeenItem] = {}
         has: dict[str, set[str]] = {each: set() for each in self.has}
@@ -59,14 +57,14 @@ class EntitlementsOracle:
             mine = has.setdefault(subscription.customer, set())
             if subscription.status in _ENTITLING:
                 for item in subscription.items.data:
-                    seen[item.id] = self._seen(now, item)
+                    seen[item.id] = self._seen(item)
                     mine |= seen[item.id].features
         for customer, features in has.items():
             if features != self.has.get(customer, set()):
                 self.told.setdefault(customer, []).append(features)
         self.items, self.has = seen, has
 
-    def _seen(self, now: datetime, item: metering.SubscriptionItem) -> SeenItem:
+    def _seen(self, item: metering.SubscriptionItem) -> SeenItem:
         known = self.items.get(item.id)
         product, start = item.price.product, item.current_period_start
         is_new = known is None or known.price != item.price.id
@@ -76,7 +74,6 @@ class EntitlementsOracle:
             features = known.features
         else:
             features = set(self._hung_at(product, start))
-        del now
         return SeenItem(price=item.price.id, period_start=start, features=features)
 
     def _hung_at(self, product: str, instant: datetime) -> frozenset[str]:

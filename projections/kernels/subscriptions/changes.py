@@ -35,7 +35,7 @@ def subscription_created(
     start = fact.phases[0].since
     is_asked = fact.cancel_at is not None
     fields = asdict(fact) | {
-        "items": tuple(_item(each, recorded_at, start) for each in fact.items)
+        "items": tuple(_item(each, recorded_at, start, position) for each in fact.items)
     }
     return SubscriptionDefinition(
         **fields,
@@ -50,15 +50,18 @@ def subscription_created(
 
 
 def subscription_changed(
-    subscription: SubscriptionDefinition, fact: SubscriptionChange, recorded_at: int
+    subscription: SubscriptionDefinition,
+    fact: SubscriptionChange,
+    position: int,
+    recorded_at: int,
 ) -> SubscriptionDefinition:
     """Return a subscription as it is after a change."""
     changes: dict[str, Any]
     match fact:
         case SubscriptionUpdated():
-            changes = _updated(subscription, fact, recorded_at)
+            changes = _updated(subscription, fact, position, recorded_at)
         case SubscriptionItemCreated():
-            added = _item(fact.item, recorded_at, recorded_at)
+            added = _item(fact.item, recorded_at, recorded_at, position)
             changes = {"items": (*subscription.items, added)}
         case SubscriptionPaused():
             changes = {"phases": phases_paused(subscription, recorded_at)}
@@ -126,16 +129,19 @@ def phases_paused(
 
 
 def _updated(
-    subscription: SubscriptionDefinition, fact: SubscriptionUpdated, recorded_at: int
+    subscription: SubscriptionDefinition,
+    fact: SubscriptionUpdated,
+    position: int,
+    recorded_at: int,
 ) -> dict[str, Any]:
     wanted = {each.item_id: each for each in fact.items}
     known = {each.item_id for each in subscription.items}
     kept = [
-        _item_changed(each, wanted.get(each.item_id), recorded_at)
+        _item_changed(each, wanted.get(each.item_id), recorded_at, position)
         for each in subscription.items
     ]
     added = [
-        _item(each, recorded_at, recorded_at)
+        _item(each, recorded_at, recorded_at, position)
         for each in fact.items
         if each.item_id not in known
     ]
@@ -158,24 +164,24 @@ def _come(end: int | None, instant: int) -> int | None:
     return None if end is None or end > instant else end
 
 
-def _item(terms: ItemTerms, created: int, since: int) -> ItemDefinition:
+def _item(terms: ItemTerms, created: int, since: int, position: int) -> ItemDefinition:
     return ItemDefinition(
         item_id=terms.item_id,
         created=created,
         ended=None,
-        prices=(_price(terms, since),),
+        prices=(_price(terms, since, position),),
         metadata=terms.metadata,
     )
 
 
 def _item_changed(
-    item: ItemDefinition, terms: ItemTerms | None, instant: int
+    item: ItemDefinition, terms: ItemTerms | None, instant: int, position: int
 ) -> ItemDefinition:
     """Return an item as it is from an instant on; without terms it has ended by then."""
     if terms is None:
         ended = instant if item.ended is None else item.ended
         return msgspec.structs.replace(item, ended=ended)
-    price, known = _price(terms, instant), item.price
+    price, known = _price(terms, instant, position), item.price
     prices = item.prices
     if (price.price_id, price.quantity) != (known.price_id, known.quantity):
         # One that held for no time is kept: with its interval, periods ended here.
@@ -183,11 +189,12 @@ def _item_changed(
     return msgspec.structs.replace(item, prices=prices, metadata=terms.metadata)
 
 
-def _price(terms: ItemTerms, since: int) -> ItemPrice:
+def _price(terms: ItemTerms, since: int, position: int) -> ItemPrice:
     return ItemPrice(
         price_id=terms.price_id,
         quantity=terms.quantity,
         since=since,
         interval=terms.interval,
         interval_count=terms.interval_count,
+        position=position,
     )

@@ -31,6 +31,7 @@ class ItemPrice(msgspec.Struct, frozen=True, array_like=True):
         since: from when on.
         interval: of the price.
         interval_count: of the price.
+        position: of the fact that said so.
     """
 
     price_id: str
@@ -38,6 +39,7 @@ class ItemPrice(msgspec.Struct, frozen=True, array_like=True):
     since: int
     interval: BillingInterval
     interval_count: int
+    position: int
 
     @property
     def terms(self) -> tuple[BillingInterval, int]:

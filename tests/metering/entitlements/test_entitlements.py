@@ -43,6 +43,21 @@ def test_a_new_subscription_sees_what_hangs_there_and_others_with_their_next_per
     assert (keys(m), keys(m, "cus_2")) == (["audit", "sso"], ["sso"])
 
 
+def test_of_facts_at_one_instant_the_order_of_the_log_counts(connect: Connect) -> None:
+    m = connect(clock=metering.FixedClock(START))
+    basic, pro = licensed_price(m), licensed_price(m)
+    other = licensed_price(m, product=pro.product)
+    made = subscribe(m, basic)
+    m.subscription_items.create(subscription=made.id, price=pro.id)
+    attach(m, pro)
+
+    assert keys(m) == []
+
+    m.subscription_items.update(made.items.data[0].id, price=other.id)
+
+    assert keys(m) == ["sso"]
+
+
 def test_a_store_that_entitles_at_once_lets_subscriptions_see_a_change_at_once() -> (
     None
 ):

@@ -19,9 +19,12 @@ def metered_price(m: metering.Metering, **recurring: Any) -> metering.Price:
     return create_price(m, recurring=metered(meter, **recurring))
 
 
-def licensed_price(m: metering.Metering, **recurring: Any) -> metering.Price:
+def licensed_price(
+    m: metering.Metering, product: str | None = None, **recurring: Any
+) -> metering.Price:
     """Create a price by the month of a quantity that its buyer says."""
-    return create_price(m, recurring={"interval": "month", **recurring})
+    its = {} if product is None else {"product": product}
+    return create_price(m, recurring={"interval": "month", **recurring}, **its)
 
 
 def subscribe(
