@@ -70,8 +70,9 @@ class ActiveEntitlements:
     def _page(self, asked: ActiveEntitlementList) -> ListObject[ActiveEntitlement]:
         with self._engine.log.read() as connection:
             seen = EntitlementQueries(connection)
-            found = seen.of_customer(asked.customer)
             now = self._engine.present(seen, asked.customer)
+            clocked = self._engine.clocked(seen)
+            found = seen.of_customer(asked.customer, clocked)
             has = entitlement_resources(
                 seen,
                 found.first_position,
@@ -92,10 +93,10 @@ class ActiveEntitlements:
         feature = seen.feature_at(feature_position)
         if customer is None or feature is None:
             return None
-        found = seen.of_customer(customer)
+        now = self._engine.present(seen, customer)
+        found = seen.of_customer(customer, self._engine.clocked(seen))
         livemode = self._engine.settings.livemode
         shown = entitlement_resource(first_position, feature, livemode=livemode)
         is_its = found.first_position == first_position and shown.id == entitlement_id
-        now = self._engine.present(seen, customer)
         has = found.timeline.has(feature.feature_id, now)
         return shown if is_its and has else None

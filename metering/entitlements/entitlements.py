@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from functools import cached_property
 
-from ledger.commits import read_head
-from ledger.entries import Head, recording_instant
+from ledger.entries import recording_instant
 from metering.arguments.clock import at_or_none
 from metering.arguments.ids import found_by_id
 from metering.arguments.schema import checked
@@ -13,7 +12,6 @@ from metering.entitlements.features import Features
 from metering.entitlements.product_features import ProductFeatures
 from metering.entitlements.requests import EntitlementQuestion
 from metering.entitlements.resources import EntitlementCheck
-from metering.store.customer_time import present_of
 from metering.store.engine import Engine
 from projections.entitlements.queries import EntitlementQueries
 from projections.kernels.entitlements import EntitlementTimeline, FeatureDefinition
@@ -59,9 +57,11 @@ class Entitlements:
         head = engine.log.head()
         known = memory.known(head.facts_position, asked.customer, asked.feature)
         if known is None:
-            known = self._read(asked)
-        named, timeline = known
-        now = _present(engine, head, asked.customer)
+            named, timeline, now = self._read(asked)
+        else:
+            # A customer of a test clock is never kept there.
+            named, timeline = known
+            now = recording_instant(head, engine.now())
         # Of features with one lookup key, those that are archived may be had still.
         found = next(
             (each for each in named if timeline.has(each.feature_id, now)), named[-1]
@@ -77,30 +77,24 @@ class Entitlements:
 
     def _read(
         self, asked: EntitlementQuestion
-    ) -> tuple[Sequence[FeatureDefinition], EntitlementTimeline]:
+    ) -> tuple[Sequence[FeatureDefinition], EntitlementTimeline, int]:
         memory = self._engine.entitlements
         with self._engine.log.read() as connection:
             seen = EntitlementQueries(connection)
             position = memory.follow(seen)
+            now = self._engine.present(seen, asked.customer)
             known = memory.known(position, asked.customer, asked.feature)
             if known is not None:
-                return known
+                return *known, now
 
             def find(name: str) -> Sequence[FeatureDefinition] | None:
                 found = seen.feature(name)
                 return seen.with_lookup_key(name) or None if found is None else [found]
 
             named = found_by_id(find, asked.feature, "feature", "feature")
-            timeline = seen.of_customer(asked.customer).timeline
-            memory.keep(position, (asked.feature, named), (asked.customer, timeline))
-        return named, timeline
-
-
-def _present(engine: Engine, head: Head, customer: str) -> int:
-    """Return the present instant of a customer, as of a head that was just read."""
-    now, clocks = recording_instant(head, engine.now()), engine.catalog.clocks
-    clocked = clocks.known(head.facts_position)
-    if clocked is None:
-        with engine.log.read() as connection:
-            clocked = clocks.read(connection, read_head(connection).facts_position)
-    return present_of(clocked, [customer], now)
+            clocked = self._engine.clocked(seen)
+            timeline = seen.of_customer(asked.customer, clocked).timeline
+            if asked.customer not in clocked.times:
+                its = asked.customer, timeline
+                memory.keep(position, (asked.feature, named), its)
+        return named, timeline, now

@@ -5,40 +5,43 @@ which order. Under the write lock it is compared with what was recorded before, 
 processes that look at once one records it, and one that is killed has lost nothing.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
 from ledger.commits import read_head
 from ledger.entries import recording_instant
-from ledger.facts.entitlements import EntitlementsUpdated
 from metering.store.engine import Engine
 from metering.store.entitlement_watch import EntitlementWatch
 from projections.entitlements.queries import EntitlementQueries
-from projections.kernels.entitlements import updates_due
+from projections.test_clocks.clocked import ClockedCustomers
 
 _CUSTOMERS_AT_A_TIME = 1_000
 
 
 def record_entitlement_updates(engine: Engine) -> None:
-    """Record what customers got and lost by now, and nobody noticed."""
+    """Record what customers got and lost by now, and nobody noticed.
+
+    A test clock that is being moved on records that of its customers itself.
+    """
     watch = engine.entitlement_watch
     with watch.lock:
         with engine.log.read() as connection:
             head = read_head(connection)
+            seen = EntitlementQueries(connection)
+            clocked = engine.clocked(seen, head)
             if head.facts_position != watch.position:
-                _follow(watch, EntitlementQueries(connection), head.facts_position)
-            clocked = engine.clocked(EntitlementQueries(connection), head).times
-        due = watch.due_by(recording_instant(head, engine.now()))
-        customers = [each for each in due if each not in clocked]
-        for start in range(0, len(customers), _CUSTOMERS_AT_A_TIME):
-            _record(engine, customers[start : start + _CUSTOMERS_AT_A_TIME])
-        # Each by its own clock, which may show any time.
-        for each in clocked.keys() & watch.due.keys():
-            if not (clocked[each].is_advancing or clocked[each].is_deleted):
-                _record(engine, [each])
+                _follow(watch, seen, head.facts_position, clocked)
+        now = recording_instant(head, engine.now())
+        for customers in _together(watch.due_by(now, clocked), clocked):
+            for start in range(0, len(customers), _CUSTOMERS_AT_A_TIME):
+                _record(engine, customers[start : start + _CUSTOMERS_AT_A_TIME])
 
 
-def _follow(watch: EntitlementWatch, seen: EntitlementQueries, position: int) -> None:
+def _follow(
+    watch: EntitlementWatch,
+    seen: EntitlementQueries,
+    position: int,
+    clocked: ClockedCustomers,
+) -> None:
     """Find whom the facts up to a position concern that are new to this process."""
     newest = seen.newest()
     if newest.correction != watch.correction:
@@ -46,44 +49,36 @@ def _follow(watch: EntitlementWatch, seen: EntitlementQueries, position: int) ->
     if newest.attachment is not None:
         after = watch.position
         watch.look_at(seen.affected_after(after, newest) if after else seen.concerned())
-    watch.position = position
+        if newest.clock != watch.clock:
+            watch.look_at(clocked.times)
+    watch.position, watch.clock = position, newest.clock
+
+
+def _together(
+    customers: Sequence[str], clocked: ClockedCustomers
+) -> Iterable[Sequence[str]]:
+    """Return those customers together who live by one time, but by none that moves."""
+    by_clock: dict[str | None, list[str]] = {}
+    for customer in customers:
+        time = clocked.times.get(customer)
+        if time is None or not (time.is_advancing or time.is_deleted):
+            by_clock.setdefault(clocked.clock_of(customer), []).append(customer)
+    return by_clock.values()
 
 
 def _record(engine: Engine, customers: Sequence[str]) -> None:
-    """Record what some customers got and lost by now, where they did.
-
-    They live by one time.
-    """
+    """Record what some customers got and lost by now, where they did."""
     with engine.log.read() as connection:
         seen = EntitlementQueries(connection)
-        looks = _looked(seen, customers, engine.present(seen, *customers))
+        now = engine.present(seen, customers[0])
+        looks = seen.looks(customers, now, engine.clocked(seen))
     changed = [each.customer for each in looks if each.updates]
     if changed:
         with engine.writing_of(*changed) as writing:
             seen = EntitlementQueries(writing.connection)
-            found = _looked(seen, changed, writing.now)
+            clocked = engine.clocked(writing, writing.head)
+            found = seen.looks(changed, writing.now, clocked)
             writing.record([update for each in found for update in each.updates])
         looks = [*(each for each in looks if not each.updates), *found]
     for each in looks:
         engine.entitlement_watch.looked(each.customer, each.next_change)
-
-
-class _Look(NamedTuple):
-    """What was found of a customer: what nobody noticed, and when it changes next."""
-
-    customer: str
-    updates: Sequence[EntitlementsUpdated]
-    next_change: int | None
-
-
-def _looked(
-    seen: EntitlementQueries, customers: Sequence[str], now: int
-) -> list[_Look]:
-    looks = []
-    last = seen.last_updates(customers)
-    for customer, found in seen.of_customers(customers):
-        timeline = found.timeline
-        updates = [*updates_due(customer, timeline, last.get(customer), now)]
-        next_change = next(iter(timeline.changes(now)), None)
-        looks.append(_Look(customer, updates, next_change))
-    return looks

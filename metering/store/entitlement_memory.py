@@ -72,7 +72,8 @@ class EntitlementMemory:
         if known is None or newest.feature != known.feature:
             # An id never changes what it means, but a lookup key may be another's too.
             self._named.clear()
-        if known is None or newest.correction != known.correction:
+        # Others live by other times, or saw other changes in theirs.
+        if known is None or newest[3:] != known[3:]:
             self._timelines.clear()
         elif newest[1:] != known[1:]:
             for customer in seen.affected_after(self._position, newest):

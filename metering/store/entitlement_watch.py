@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from projections.test_clocks.clocked import ClockedCustomers
+
 _AT_ONCE = 0
 
 
@@ -20,12 +22,14 @@ class EntitlementWatch(msgspec.Struct, kw_only=True):
         lock: held by the thread that looks.
         position: of the last fact that was looked at; 0 before any.
         correction: of the log's time, the last one, by which the instants are.
+        clock: the last fact about a test clock.
         due: when a customer's entitlements change next, as its facts are.
     """
 
     lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
     position: int = 0
     correction: int | None = None
+    clock: int | None = None
     due: dict[str, int] = msgspec.field(default_factory=dict)
 
     def look_at(self, customers: Iterable[str]) -> None:
@@ -39,6 +43,8 @@ class EntitlementWatch(msgspec.Struct, kw_only=True):
         else:
             self.due[customer] = next_change
 
-    def due_by(self, instant: int) -> list[str]:
-        """Return the customers who are to be looked at by an instant."""
-        return [each for each, at in self.due.items() if at <= instant]
+    def due_by(self, now: int, clocked: ClockedCustomers) -> list[str]:
+        """Return the customers who are to be looked at now, each by its own time."""
+        return [
+            each for each, at in self.due.items() if at <= clocked.now_of(each, now)
+        ]

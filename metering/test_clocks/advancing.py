@@ -21,8 +21,10 @@ from metering.test_clocks.time_facts import ended, lapsed
 from projections.alerts.credit_crossings import clocked_falls
 from projections.alerts.queries import AlertQueries
 from projections.credits.schedule_queries import ScheduleQueries
+from projections.entitlements.queries import EntitlementQueries
 from projections.kernels.test_clocks import ClockDefinition, ClockStatus
 from projections.subscriptions.queries import SubscriptionQueries
+from projections.test_clocks.clocked import ClockedCustomers
 from projections.test_clocks.queries import ClockQueries
 from projections.webhooks.hold_lapses import expired_holds_of, next_hold_expiry_of
 from projections.webhooks.queries import expired_of, next_expiry_of
@@ -66,11 +68,11 @@ def _step(engine: Engine, test_clock_id: str) -> bool:
         clock = seen.clock(test_clock_id)
         if clock is None or clock.is_deleted or clock.target is None:
             return False
-        customers = engine.clocked(seen, writing.head).of_clock(test_clock_id)
-        facts = _due(engine, seen, clock, customers)
+        clocked = engine.clocked(seen, writing.head)
+        facts = _due(engine, seen, clock, clocked)
         if not facts and clock.frozen_time < clock.target:
-            clock = replace(clock, frozen_time=_next_due(seen, clock, customers))
-            facts = _due_by_time(seen, clock.frozen_time, customers)
+            clock = replace(clock, frozen_time=_next_due(seen, clock, clocked))
+            facts = _due_by_time(seen, clock, clocked)
         elif not facts:
             writing.record([TestClockReady(test_clock_id=test_clock_id)])
             return False
@@ -79,14 +81,17 @@ def _step(engine: Engine, test_clock_id: str) -> bool:
 
 
 def _next_due(
-    seen: ClockQueries, clock: ClockDefinition, customers: Sequence[str]
+    seen: ClockQueries, clock: ClockDefinition, clocked: ClockedCustomers
 ) -> int:
     """Return the next instant at which something falls due, or that of the target."""
     assert clock.target is not None, "it is advancing"
+    customers = clocked.of_clock(clock.test_clock_id)
     if not customers:
         return clock.target
     connection, shown = seen.connection, clock.frozen_time
+    entitled = EntitlementQueries(connection).looks(customers, shown, clocked)
     coming = [
+        *(each.next_change for each in entitled),
         ScheduleQueries(connection).next_due_of(customers),
         next_expiry_of(connection, customers, shown),
         next_hold_expiry_of(connection, customers, shown),
@@ -97,12 +102,16 @@ def _next_due(
 
 
 def _due(
-    engine: Engine, seen: ClockQueries, clock: ClockDefinition, customers: Sequence[str]
+    engine: Engine,
+    seen: ClockQueries,
+    clock: ClockDefinition,
+    clocked: ClockedCustomers,
 ) -> Sequence[Fact]:
     """Return what is due at the instant that a clock shows, or is triggered by then."""
+    customers = clocked.of_clock(clock.test_clock_id)
     if not customers:
         return ()
-    due = _due_by_time(seen, clock.frozen_time, customers)
+    due = _due_by_time(seen, clock, clocked)
     if due or not engine.evaluator.has_credit_alerts:
         return due
     alerts = AlertQueries(seen.connection)
@@ -110,9 +119,10 @@ def _due(
 
 
 def _due_by_time(
-    seen: ClockQueries, instant: int, customers: Sequence[str]
+    seen: ClockQueries, clock: ClockDefinition, clocked: ClockedCustomers
 ) -> Sequence[Fact]:
     """Return what time brought about of one kind that nobody recorded."""
+    customers, instant = clocked.of_clock(clock.test_clock_id), clock.frozen_time
     if not customers:
         return ()
     connection = seen.connection
@@ -124,7 +134,10 @@ def _due_by_time(
     if holds := expired_holds_of(connection, customers, instant):
         return [CreditHoldLapsed(hold_id=each) for each in holds]
     subscriptions = SubscriptionQueries(connection).due_of(customers, instant)
-    return [ended(each) for each in subscriptions]
+    if subscriptions:
+        return [ended(each) for each in subscriptions]
+    looks = EntitlementQueries(connection).looks(customers, instant, clocked)
+    return [update for each in looks for update in each.updates]
 
 
 def _fail(engine: Engine, test_clock_id: str, reason: str) -> None:

@@ -25,13 +25,18 @@ from projections.kernels.entitlements import (
     Attachment,
     EntitlementTimeline,
     FeatureDefinition,
+    by_a_clock,
     entitlement_timeline,
+    updates_due,
 )
 from projections.kernels.subscriptions.definitions import SubscriptionDefinition
+from projections.kernels.test_clocks import FrozenTime
 from projections.prices.tables import price
 from projections.rows import Page
 from projections.subscriptions.queries import SubscriptionQueries
 from projections.subscriptions.tables import subscription, subscription_item
+from projections.test_clocks.clocked import ClockedCustomers
+from projections.test_clocks.tables import test_clock
 
 _FEATURES = select(feature)
 _FEATURE = _FEATURES.where(feature.c.feature_id == bindparam("feature_id"))
@@ -94,6 +99,7 @@ _NEWEST = select(
     select(func.max(product_feature.c.changed)).scalar_subquery(),
     select(func.max(subscription.c.changed)).scalar_subquery(),
     select(func.max(log_correction.c.position)).scalar_subquery(),
+    select(func.max(test_clock.c.changed)).scalar_subquery(),
 )
 
 
@@ -105,12 +111,14 @@ class NewestFacts(NamedTuple):
         attachment: about a feature on a product.
         subscription: about a subscription.
         correction: of the log's time, after which facts count as of other instants.
+        clock: about a test clock, or who lives by it.
     """
 
     feature: int | None
     attachment: int | None
     subscription: int | None
     correction: int | None
+    clock: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +127,14 @@ class FeatureFilter:
 
     lookup_key: str | None = None
     active: bool | None = None
+
+
+class EntitlementLook(NamedTuple):
+    """What was found of a customer: what nobody noticed, and when it changes next."""
+
+    customer: str
+    updates: Sequence[EntitlementsUpdated]
+    next_change: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,16 +217,19 @@ class EntitlementQueries:
         """Return where the last facts are on which entitlements depend."""
         return NewestFacts(*self.connection.execute(_NEWEST).one())
 
-    def of_customer(self, customer: str) -> CustomerEntitlements:
-        """Return what a customer was, is and will be entitled to."""
+    def of_customer(
+        self, customer: str, clocked: ClockedCustomers
+    ) -> CustomerEntitlements:
+        """Return what a customer was, is and will be entitled to, by its own time."""
         found = SubscriptionQueries(self.connection).of_customer(customer)
         price_ids = {
             at.price_id for each in found for item in each.items for at in item.prices
         }
-        return self._entitlements(found, *self._hung_on(price_ids))
+        time = clocked.times.get(customer)
+        return _entitlements(found, *self._hung_on(price_ids), time)
 
     def of_customers(
-        self, customers: Sequence[str]
+        self, customers: Sequence[str], clocked: ClockedCustomers
     ) -> Iterator[tuple[str, CustomerEntitlements]]:
         """Yield the same of many customers, in few statements."""
         found: dict[str, list[SubscriptionDefinition]] = {
@@ -227,7 +246,29 @@ class EntitlementQueries:
         }
         hung = self._hung_on(price_ids)
         for customer, subscriptions in found.items():
-            yield customer, self._entitlements(subscriptions, *hung)
+            time = clocked.times.get(customer)
+            yield customer, _entitlements(subscriptions, *hung, time)
+
+    def looks(
+        self, customers: Sequence[str], now: int, clocked: ClockedCustomers
+    ) -> list[EntitlementLook]:
+        """Look what customers got and lost by an instant, and when they will next.
+
+        Args:
+            customers: who live by one time.
+            now: the instant.
+            clocked: who lives by a test clock.
+        """
+        looks: list[EntitlementLook] = []
+        if self.newest().attachment is None:
+            return looks
+        last = self.last_updates(customers)
+        for customer, found in self.of_customers(customers, clocked):
+            timeline = found.timeline
+            updates = [*updates_due(customer, timeline, last.get(customer), now)]
+            next_change = next(iter(timeline.changes(now)), None)
+            looks.append(EntitlementLook(customer, updates, next_change))
+        return looks
 
     def last_updates(self, customers: Sequence[str]) -> dict[str, EntitlementsUpdated]:
         """Return the last changes of customers' features that were noticed."""
@@ -290,13 +331,19 @@ class EntitlementQueries:
             hung.setdefault(row.product_id, []).append(ATTACHMENTS.read(row))
         return products, hung
 
-    def _entitlements(
-        self,
-        found: Sequence[SubscriptionDefinition],
-        products: Mapping[str, str],
-        hung: Mapping[str, Sequence[Attachment]],
-    ) -> CustomerEntitlements:
-        return CustomerEntitlements(
-            first_position=found[0].position if found else None,
-            timeline=entitlement_timeline(found, products, hung),
-        )
+
+def _entitlements(
+    found: Sequence[SubscriptionDefinition],
+    products: Mapping[str, str],
+    hung: Mapping[str, Sequence[Attachment]],
+    time: FrozenTime | None,
+) -> CustomerEntitlements:
+    if time is not None:
+        hung = {
+            product_id: [by_a_clock(each, time) for each in attachments]
+            for product_id, attachments in hung.items()
+        }
+    return CustomerEntitlements(
+        first_position=found[0].position if found else None,
+        timeline=entitlement_timeline(found, products, hung),
+    )

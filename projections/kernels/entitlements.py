@@ -30,6 +30,7 @@ from projections.kernels.subscriptions.definitions import (
     SubscriptionDefinition,
 )
 from projections.kernels.subscriptions.schedule import cycles
+from projections.kernels.test_clocks import FrozenTime
 
 _NEVER = 2**62
 
@@ -160,6 +161,25 @@ def detached(
         detached_at=recorded_at,
         detached_position=position,
         is_detached_at_once=fact.at_once,
+    )
+
+
+def by_a_clock(attachment: Attachment, time: FrozenTime) -> Attachment:
+    """Return a feature on a product in the time of a test clock's customer.
+
+    What came before the customer did is there from the beginning. What is changed while
+    the clock shows an instant comes behind what time does at that instant.
+    """
+
+    def shown_at(position: int) -> int:
+        instant = time.at(position)
+        return -_NEVER if instant is None else instant + 1
+
+    ended = attachment.detached_position
+    return replace(
+        attachment,
+        created=shown_at(attachment.position),
+        detached_at=None if ended is None else shown_at(ended),
     )
 
 

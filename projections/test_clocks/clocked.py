@@ -130,11 +130,6 @@ class ClockedCatalog:
         """Forget them, so that they are read again."""
         self._known = _Known(_NO_POSITION, -1, NOBODY)
 
-    def known(self, facts_position: int) -> ClockedCustomers | None:
-        """Return them as of the last fact, None where they are to be read."""
-        known = self._known
-        return known.clocked if known.facts_position == facts_position else None
-
     def read(self, connection: Connection, facts_position: int) -> ClockedCustomers:
         """Return them as a database transaction sees them.
 

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import metering
+from tests.metering.entitlements.test_entitlements_are_told import UPDATED
+from tests.metering.entitlements.usual_features import attach
 from tests.metering.holds.usual_holds import hold
 from tests.metering.schedules.usual_schedules import schedule
 from tests.metering.subscriptions.usual_subscriptions import metered_price, subscribe
@@ -66,6 +68,19 @@ def left(m: metering.Metering, customer: str) -> list[tuple[str, datetime, int]]
     return found[::-1]
 
 
+def had(m: metering.Metering, customer: str) -> list[tuple[datetime, list[str]]]:
+    """What a customer had each time that it changed, and when, the last first."""
+    return [
+        (
+            event.created,
+            [each.lookup_key for each in event.data.object.entitlements.data],
+        )
+        for event in m.events.list(type=UPDATED, limit=100).auto_paging_iter()
+        if isinstance(event.data.object, metering.ActiveEntitlementSummary)
+        and event.data.object.customer == customer
+    ]
+
+
 @given(
     made=st.lists(_MADE, min_size=1, max_size=6),
     cuts=st.lists(_INSTANTS, max_size=5, unique=True),
@@ -77,6 +92,7 @@ def test_a_clock_advanced_in_one_step_leaves_what_it_does_in_many(
     end = START + DAYS * _DAY
     with metering.connect(":memory:", clock=metering.FixedClock(NOW)) as m:
         price = metered_price(m)
+        attach(m, price, "sso")
         m.alerts.create(
             title="Low",
             alert_type="credit_balance_threshold",
@@ -91,6 +107,7 @@ def test_a_clock_advanced_in_one_step_leaves_what_it_does_in_many(
         once, often = (m.customers.create(test_clock=each).id for each in clocks)
         make(m, once, made, price)
         make(m, often, made, price)
+        attach(m, price, "audit")
         grant(m, 7, customer="other", expires_at=START)
         known = left(m, "other"), balance(m, "other")
 
@@ -114,5 +131,6 @@ def test_a_clock_advanced_in_one_step_leaves_what_it_does_in_many(
             for found in [m.subscriptions.list(customer, status="all")]
         ]
         assert ended[0] == ended[1]
+        assert had(m, once) == had(m, often)
         assert (left(m, "other"), balance(m, "other")) == known
         assert m.verify().problems == ()
