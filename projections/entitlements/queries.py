@@ -2,13 +2,21 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, select, union
+from sqlalchemy import (
+    CompoundSelect,
+    Connection,
+    Select,
+    bindparam,
+    func,
+    select,
+    union,
+)
 
 from ledger.commits import read_head
 from ledger.database.bulk import is_among
-from ledger.database.rows import RowsByKey
+from ledger.database.rows import RowsByKey, without_null
 from ledger.entries import recording_instant
 from ledger.facts.entitlements import EntitlementsUpdated
 from ledger.schema import log_correction
@@ -55,7 +63,7 @@ _ATTACHED = _ATTACHMENTS.where(
 _FEW_ATTACHMENTS = _ATTACHMENTS.where(
     product_feature.c.product_id.in_(bindparam("ids", expanding=True))
 ).order_by(product_feature.c.product_id, product_feature.c.position)
-_FEW_PRODUCTS = select(price.c.price_id, price.c.product_id).where(
+_FEW_PRODUCTS: Select[Any] = select(price.c.price_id, price.c.product_id).where(
     price.c.price_id.in_(bindparam("ids", expanding=True))
 )
 _CUSTOMER_AT = select(subscription.c.customer).where(
@@ -308,23 +316,31 @@ class EntitlementQueries:
         found: set[str] = set()
         given = {"after": position}
         if (newest.subscription or 0) > position:
-            found.update(self.connection.execute(_OF_CHANGED, given).scalars())
+            found |= self._customers(_OF_CHANGED, given)
         if (newest.attachment or 0) > position:
             ids = self.connection.execute(_PRODUCTS_CHANGED, given).scalars().all()
-            subscribed = self.connection.execute(_OF_PRODUCTS, {"ids": ids})
-            found.update(subscribed.scalars())
+            found |= self._customers(_OF_PRODUCTS, {"ids": ids})
         return sorted(found)
 
     def concerned(self) -> list[str]:
         """Return the customers who are entitled to something, or may come to be or were."""
-        return sorted(self.connection.execute(_CONCERNED).scalars())
+        return sorted(self._customers(_CONCERNED, {}))
+
+    def _customers(
+        self, wanted: Select[Any] | CompoundSelect[Any], given: Mapping[str, Any]
+    ) -> set[str]:
+        """Return the customers that a statement finds, which all tables say."""
+        rows = self.connection.execute(wanted, given)
+        return {without_null(row, subscription.c.customer)[0] for row in rows}
 
     def _hung_on(
         self, price_ids: Collection[str]
     ) -> tuple[RowsByKey[str, str], Mapping[str, Sequence[Attachment]]]:
         """Return the product of each price, and what ever hung on each product."""
         rows = self.connection.execute(_FEW_PRODUCTS, {"ids": sorted(price_ids)})
-        products: RowsByKey[str, str] = RowsByKey(price, map(tuple, rows))
+        columns = price.c.price_id, price.c.product_id
+        found = (tuple(without_null(row, *columns)) for row in rows)
+        products: RowsByKey[str, str] = RowsByKey(price, found)
         ids = sorted(set(products.values()))
         hung: dict[str, list[Attachment]] = {}
         for row in self.connection.execute(_FEW_ATTACHMENTS, {"ids": ids}):
