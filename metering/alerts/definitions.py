@@ -27,6 +27,7 @@ from metering.arguments.currencies import check_amount
 from metering.arguments.refusals import check_only, exclusive, invalid, missing
 from projections.meters.catalog import Definitions
 from projections.prices.queries import PriceQueries
+from projections.test_clocks.clocked import ClockedCustomers
 
 
 def alert_definition(
@@ -56,7 +57,7 @@ def alert_definition(
     if usage is not None:
         return _on_usage(usage, asked.title, alert_id, meters)
     if spend is not None:
-        found = _priced(spend, seen, now)
+        found = _priced(spend, seen, meters.clocked, now)
         return _on_spend(spend, asked.title, alert_id, meters, found)
     assert credit is not None, "one of the three is given"
     return _on_credits(credit, asked.title, alert_id)
@@ -79,7 +80,9 @@ def _on_usage(
     )
 
 
-def _priced(spend: SpendThresholdParams, seen: PriceQueries, now: int) -> Priced:
+def _priced(
+    spend: SpendThresholdParams, seen: PriceQueries, clocked: ClockedCustomers, now: int
+) -> Priced:
     """Find the prices that are named, or those of a subscription."""
     path = "spend_threshold"
     if spend.get("subscription") is not None:
@@ -87,7 +90,7 @@ def _priced(spend: SpendThresholdParams, seen: PriceQueries, now: int) -> Priced
             if spend.get(name) is not None:
                 raise exclusive(f"{path}[{name}]", name, "subscription")
         param = f"{path}[subscription]"
-        return subscribed_prices(spend["subscription"], seen, now, param)
+        return subscribed_prices(spend["subscription"], seen, clocked, now, param)
     ids = spend.get("prices")
     if ids is None:
         raise missing(f"{path}[prices]")

@@ -15,6 +15,7 @@ from projections.kernels.prices import PriceDefinition
 from projections.meters.catalog import Definitions
 from projections.prices.queries import PriceQueries
 from projections.subscriptions.queries import SubscriptionQueries
+from projections.test_clocks.clocked import ClockedCustomers
 
 ALERTABLE = (Formula.SUM, Formula.COUNT, Formula.LAST)
 
@@ -56,9 +57,15 @@ def named_prices(
 
 
 def subscribed_prices(
-    subscription_id: object, seen: PriceQueries, now: int, param: str
+    subscription_id: object,
+    seen: PriceQueries,
+    clocked: ClockedCustomers,
+    now: int,
+    param: str,
 ) -> Priced:
     """Return the metered prices of a subscription, and its periods as they are now.
+
+    Now is what the test clock of its customer shows, if there is one.
 
     Raises:
         ResourceMissingError: there is no such subscription.
@@ -67,7 +74,7 @@ def subscribed_prices(
     subscription = subscription_of(
         SubscriptionQueries(seen.connection), subscription_id, param
     )
-    phase = subscription.phases[-1]
+    now, phase = clocked.now_of(subscription.customer, now), subscription.phases[-1]
     if subscription.is_ended(now) or phase.kind is not PhaseKind.ACTIVE:
         allowed = "a subscription that is neither ended nor paused"
         raise invalid(param, subscription_id, allowed)

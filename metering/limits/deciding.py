@@ -212,7 +212,9 @@ def _counted(
     if asked.subscription is not None:
         if asked.prices is not None:
             raise exclusive("prices", "prices", "subscription")
-        found = subscribed_prices(asked.subscription, seen, now, "subscription")
+        found = subscribed_prices(
+            asked.subscription, seen, meters.clocked, now, "subscription"
+        )
         if found.customer != asked.customer:
             allowed = f"a subscription of customer {asked.customer}"
             raise invalid("subscription", asked.subscription, allowed)

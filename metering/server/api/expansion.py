@@ -1,6 +1,7 @@
 """Expansion: resources in the place of their ids, and parts that are left out else."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from metering.bodies import Body, body_of, part_of
 from metering.connection import Metering
@@ -56,22 +57,21 @@ def _nodes(body: object, steps: Sequence[str]) -> list[Body]:
     return _nodes(body.get(steps[0]), steps[1:]) if steps else [body]
 
 
+_RETRIEVED: Mapping[str, Callable[[Metering], Callable[[str], Any]]] = {
+    "meter": lambda m: m.meters.retrieve,
+    "credit_grant": lambda m: m.credit_grants.retrieve,
+    "product": lambda m: m.products.retrieve,
+    "test_clock": lambda m: m.test_clocks.retrieve,
+    "feature": lambda m: m.entitlements.features.retrieve,
+    "price": lambda m: m.prices.retrieve,
+}
+"""What retrieves a resource, by its kind."""
+
+
 def _resource(m: Metering, kind: str, resource_id: str) -> Body | str:
-    match kind:
-        case "customer":
-            return _customer(m, resource_id)
-        case "meter":
-            return body_of(m.meters.retrieve(resource_id))
-        case "credit_grant":
-            return body_of(m.credit_grants.retrieve(resource_id))
-        case "product":
-            return body_of(m.products.retrieve(resource_id))
-        case "feature":
-            return body_of(m.entitlements.features.retrieve(resource_id))
-        case "price":
-            return body_of(m.prices.retrieve(resource_id))
-        case _:
-            raise AssertionError(f"no resource is a {kind}")
+    if kind == "customer":
+        return _customer(m, resource_id)
+    return body_of(_RETRIEVED[kind](m)(resource_id))
 
 
 def _customer(m: Metering, customer: str) -> Body | str:

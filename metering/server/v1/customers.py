@@ -8,7 +8,9 @@ from metering.server.v1.created import listing_by_creation
 from metering.server.v1.resources import ResourceRoutes
 
 _CUSTOMERS = ResourceRoutes(
-    path="/v1/customers", retrieve=lambda m: m.customers.retrieve
+    path="/v1/customers",
+    retrieve=lambda m: m.customers.retrieve,
+    expansions={"test_clock": "test_clock"},
 )
 
 ROUTES = (

@@ -44,6 +44,7 @@ _SUBSCRIPTIONS = ResourceRoutes(
         "items.data.price.currency_options": "part of a price",
         "items.data.price.product": "product",
         "items.data.price.tiers": "part of a price",
+        "test_clock": "test_clock",
         **_OF_PAYMENTS,
     },
 )

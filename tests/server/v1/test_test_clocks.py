@@ -36,6 +36,26 @@ def test_a_clock_has_the_shape_of_the_reference(client: stripe.StripeClient) -> 
     assert gone.value.http_status == 404
 
 
+def test_a_clock_is_expanded_in_what_lives_by_it(client: stripe.StripeClient) -> None:
+    v1 = client.v1
+    clock = v1.test_helpers.test_clocks.create({"frozen_time": second(1)})
+    customer = v1.customers.create({"test_clock": clock.id})
+    granted: Any = {
+        "customer": customer.id,
+        "amount": money(1),
+        "applicability_config": METERED,
+        "category": "paid",
+    }
+    grant = v1.billing.credit_grants.create(granted)
+
+    wanted: Any = {"expand": ["test_clock"]}
+    for shown in (
+        v1.customers.retrieve(customer.id, wanted),
+        v1.billing.credit_grants.retrieve(grant.id, wanted),
+    ):
+        assert shown.to_dict()["test_clock"]["id"] == clock.id
+
+
 def test_an_update_takes_no_clock(client: stripe.StripeClient) -> None:
     clock = client.v1.test_helpers.test_clocks.create({"frozen_time": second(1)})
     customer = client.v1.customers.create({"test_clock": clock.id})
