@@ -193,6 +193,7 @@ def _settle(store: metering.Metering) -> None:
     schedule(store, 5, interval="day", rollover=half, expires_after=9, priority=60)
     store.credit_schedules.pause(schedule(store, 7, "paused", customer="cus_3").id)
     _share(store)
+    _freeze(store)
     for form in ("csv", "parquet"):
         asked: Any = {"format": form, "columns": ["id", "created"], "timezone": "UTC"}
         asked |= {"interval_start": NOW - DAY, "interval_end": NOW}
@@ -200,6 +201,15 @@ def _settle(store: metering.Metering) -> None:
             report_type="metering.credits_activity.1", parameters=asked
         )
     store.reports.make()
+
+
+def _freeze(store: metering.Metering) -> None:
+    """Let customers live by test clocks, one of which moved on."""
+    names = "a month", "a year"
+    clocks = [store.test_clocks.create(frozen_time=NOW, name=each) for each in names]
+    for clock in clocks:
+        store.customers.create(test_clock=clock.id)
+    store.test_clocks.advance(clocks[0].id, frozen_time=LATER)
 
 
 def _share(store: metering.Metering) -> None:
