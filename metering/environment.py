@@ -25,6 +25,7 @@ STATEMENT_TIMEOUT = "METERING_STATEMENT_TIMEOUT"
 POOL_SIZE = "METERING_POOL_SIZE"
 CLOCK_SKEW_MAX = "METERING_CLOCK_SKEW_MAX"
 ENTITLE_AT_ONCE = "METERING_ENTITLE_AT_ONCE"
+REPORT_RETENTION_DAYS = "METERING_REPORT_RETENTION_DAYS"
 SECRET_KEY = "METERING_SECRET_KEY"  # noqa: S105  # a name
 
 # What the command line takes for these options.
@@ -96,6 +97,16 @@ def entitles_at_once(variables: Mapping[str, str]) -> bool:
         InvalidRequestError: it is neither on nor off.
     """
     return _flag(variables, ENTITLE_AT_ONCE)
+
+
+def report_retention_of(variables: Mapping[str, str]) -> timedelta | None:
+    """Return for how long an environment keeps files of reports; None if it is silent.
+
+    Raises:
+        InvalidRequestError: it is no whole number of days.
+    """
+    days = _number(variables, REPORT_RETENTION_DAYS)
+    return None if days is None else timedelta(days=days)
 
 
 def secret_key_file_of(variables: Mapping[str, str]) -> Path | None:

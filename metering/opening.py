@@ -25,6 +25,7 @@ from metering.environment import (
     EnvironmentSettings,
     clock_skew_max_of,
     entitles_at_once,
+    report_retention_of,
     secret_keys_of,
 )
 from metering.store.sealing import SEAL_EVENTS
@@ -87,7 +88,7 @@ def connect(  # noqa: PLR0913  # settings have names
     statement_timeout: timedelta | None = None,
     pool_size: int | None = None,
     clock_skew_max: timedelta | None = None,
-    report_retention: timedelta = REPORT_RETENTION,
+    report_retention: timedelta | None = None,
     strict: bool = False,
 ) -> Metering:
     """Open a store, creating it where it is absent.
@@ -143,8 +144,8 @@ def connect(  # noqa: PLR0913  # settings have names
             METERING_CLOCK_SKEW_MAX says, or a minute, and at least a second.
             ``timedelta.max`` lets any clock append. A `clock` that is given is not
             judged.
-        report_retention: for how long the files of reports are kept; 30 days by
-            default, and up to ten years.
+        report_retention: for how long the files of reports are kept, up to ten years: by
+            default as many days as METERING_REPORT_RETENTION_DAYS says, or 30.
         strict: whether the reference's limits of test clocks hold: three customers each,
             and two of the shortest intervals of their subscriptions at once.
 
@@ -158,7 +159,7 @@ def connect(  # noqa: PLR0913  # settings have names
     """
     duration(webhook_timeout, "webhook_timeout", _LONGEST_WEBHOOK_TIMEOUT)
     duration(sql_timeout, "sql_timeout", _LONGEST_SQL_TIMEOUT)
-    duration(report_retention, "report_retention", _LONGEST_REPORT_RETENTION)
+    report_retention = _report_retention(report_retention)
     for name, length in (
         ("identifier_retention", identifier_retention),
         ("cancel_window", cancel_window),
@@ -252,6 +253,13 @@ def _database_settings(
         ),
         pool_size=pool_size,
     )
+
+
+def _report_retention(given: timedelta | None) -> timedelta:
+    length = REPORT_RETENTION if given is None else given
+    if given is None:
+        length = report_retention_of(os.environ) or length
+    return duration(length, "report_retention", _LONGEST_REPORT_RETENTION)
 
 
 def _clock_skew_max(value: object) -> timedelta:

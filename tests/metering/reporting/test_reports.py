@@ -248,6 +248,21 @@ def test_a_file_is_removed_when_it_has_expired(store_target: str) -> None:
         assert list(segments_of(store_target).glob("report-*")) == []
 
 
+def test_the_environment_says_for_how_long_files_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METERING_REPORT_RETENTION_DAYS", "2")
+    with metering.connect(tmp_path / "usage", clock=metering.FixedClock(NOW)) as store:
+        run = ask(store, "metering.statements.1")
+        store.reports.make()
+        result = store.reports.retrieve(run.id).result
+        assert result is not None
+        assert result.expires_at == NOW + 2 * DAY
+    monkeypatch.setenv("METERING_REPORT_RETENTION_DAYS", "0")
+    with pytest.raises(metering.InvalidRequestError, match="RETENTION_DAYS"):
+        metering.connect(tmp_path / "usage")
+
+
 def test_a_file_that_was_changed_is_not_given_out(tmp_path: Path) -> None:
     with metering.connect(tmp_path / "usage", clock=metering.FixedClock(NOW)) as store:
         run = ask(store, "metering.events.1")
