@@ -514,6 +514,33 @@ def test_features_are_had_by_the_clock(
     assert [each.created for each in told] == [THEN + 2 * DAY, THEN]
 
 
+def test_a_clock_that_meets_damage_has_failed_for_good(connect: Connect) -> None:
+    m = connect()
+    frozen = m.test_clocks.create(frozen_time=THEN)
+    customer = m.customers.create(test_clock=frozen.id).id
+    schedule(m, customer=customer)
+    with m._engine.log.writing_beside() as connection:  # noqa: SLF001  # as a disk may
+        damaged = "UPDATE credit_schedule SET interval = 'fortnight'"
+        connection.exec_driver_sql(damaged)
+
+    refuses(
+        lambda: m.test_clocks.advance(frozen.id, frozen_time=THEN + 60 * DAY),
+        kind=metering.MeteringError,
+    )
+
+    assert m.test_clocks.retrieve(frozen.id).status == "internal_failure"
+    told = m.events.list("test_helpers.test_clock.*")
+    assert [each.type.rpartition(".")[2] for each in told] == [
+        "internal_failure",
+        "advancing",
+        "created",
+    ]
+    refuses(
+        lambda: m.test_clocks.advance(frozen.id, frozen_time=THEN + 60 * DAY),
+        code="test_clock_failed",
+    )
+
+
 def begin_advancing(m: metering.Metering, clock: str, to: datetime) -> None:
     """Do the first step of an advance, as of a process that dies behind it."""
     target = int(to.timestamp()) * 1_000_000

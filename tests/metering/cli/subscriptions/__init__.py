@@ -1,0 +1,1 @@
+"""Commands of customers, and of the time that they live by."""
