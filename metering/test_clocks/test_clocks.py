@@ -104,7 +104,10 @@ class TestClocks:
         """
         asked = checked(TestClockAdvance, frozen_time=frozen_time)
         target = _frozen(asked.frozen_time)
-        # What the usage so far triggers happens before the clock moves.
+        with self._engine.log.read() as connection:
+            known = clock_known(ClockQueries(connection), test_clock, "id")
+        _check_may_advance(known, target)
+        # What the usage so far triggers happens before the clock moves, if it does.
         self._engine.evaluator.evaluate()
 
         with self._engine.writing() as writing:
