@@ -16,6 +16,7 @@ from tests.server.sockets import connected, told
 from tests.server.usage import meter_form
 
 METERS = "/v1/billing/meters"
+BEFORE_METERS = "2025-02-24.acacia"
 
 
 def test_every_answer_has_its_headers(server: Server) -> None:
@@ -92,7 +93,11 @@ def test_no_route_takes_what_it_does_not_know(server: Server, route: Route) -> N
     if route.rows is not None:
         in_query, body, kind = "?foo=1", "", "application/x-ndjson"
 
-    answered = server.ask(method, path + in_query, body, key=key, Content_Type=kind)
+    headers = {"Content_Type": kind}
+    if route.until_version is not None:
+        headers["Stripe_Version"] = BEFORE_METERS
+
+    answered = server.ask(method, path + in_query, body, key=key, **headers)
 
     assert answered.status == 400
     assert answered.error["code"] == "parameter_unknown"
