@@ -27,7 +27,6 @@ from projections.test_clocks.clocked import (
     ClockedCustomers,
     Seeing,
 )
-from projections.test_clocks.queries import ClockQueries
 
 ResourceT = TypeVar("ResourceT", bound=ResourceObject)
 
@@ -69,6 +68,8 @@ def clock_known(
     seen: Seeing, test_clock_id: object, param: str = "test_clock"
 ) -> ClockDefinition:
     """Return a test clock that is not deleted, or refuse the parameter that holds its id."""
+    from projections.test_clocks.queries import ClockQueries
+
     find = ClockQueries(seen.connection).clock
     found = found_by_id(find, test_clock_id, "test clock", param)
     if found.is_deleted:
