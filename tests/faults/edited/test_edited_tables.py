@@ -19,7 +19,7 @@ from tests.faults.edited.edits import (
 from tests.faults.edited.stores import ANSWERS, opened, problems_met
 from tests.faults.edited.unseen import UNSEEN
 from tests.figures import Figures
-from tests.profiles import budget, drawing
+from tests.profiles import budget, drawing, taken
 
 FULL = [each for each in TABLES if each.name not in EMPTY]
 
@@ -46,7 +46,7 @@ def assert_repaired(target: str, made: Made, edit: object) -> None:
 
 @pytest.mark.slow
 @pytest.mark.sweep
-@pytest.mark.parametrize("table", FULL, ids=[each.name for each in FULL])
+@pytest.mark.parametrize("table", taken(FULL), ids=lambda table: table.name)
 def test_whatever_was_edited_is_found_named_and_repaired(
     made: Made, table: Table, figures: Figures
 ) -> None:
