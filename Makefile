@@ -15,8 +15,8 @@ RUNTIME := .venv/.installed-runtime
 DEVELOPMENT := .venv/.installed-development
 PEERS := .venv/.installed-peers
 NODE := .venv/.installed-node
-# Twice the processors of a small machine: each waits a third of its time.
-JOBS ?= 4
+# More than a small machine has processors: each waits a third of its time.
+JOBS ?= 5
 # Which of the steps are taken where only some are: others with the next commit.
 TURN ?= $(shell git rev-list --count HEAD 2>/dev/null)
 PYTEST = METERING_TEST_TURN=$(or $(TURN),0) $(BIN)/python -m pytest --quiet \

@@ -23,6 +23,9 @@ from tests.metering.usual_credits import (
     run,
 )
 from tests.metering.usual_usage import NOW, create_event, create_meter
+from tests.profiles import PROFILE
+
+_ROUNDS = 20 if PROFILE.is_thorough else 6
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +141,7 @@ def granting(target: str) -> Iterator[None]:
 
 def test_a_store_is_verified_while_others_record(target: str) -> None:
     with metering.connect(target) as store, granting(target):
-        for _ in range(20):
+        for _ in range(_ROUNDS):
             assert store.verify().problems == ()
 
 
@@ -158,7 +161,7 @@ def test_what_was_changed_is_found_while_others_record(
         connection.commit()
 
     with metering.connect(target) as store, granting(target):
-        found = {store.verify().problems for _ in range(20)}
+        found = {store.verify().problems for _ in range(_ROUNDS)}
 
     ((problem,),) = found
     assert f"table {statement.split()[1 if 'UPDATE' in statement else 2]}," in problem
