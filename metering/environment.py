@@ -25,6 +25,7 @@ STATEMENT_TIMEOUT = "METERING_STATEMENT_TIMEOUT"
 POOL_SIZE = "METERING_POOL_SIZE"
 CLOCK_SKEW_MAX = "METERING_CLOCK_SKEW_MAX"
 ENTITLE_AT_ONCE = "METERING_ENTITLE_AT_ONCE"
+STRICT = "METERING_STRICT"
 REPORT_RETENTION_DAYS = "METERING_REPORT_RETENTION_DAYS"
 SECRET_KEY = "METERING_SECRET_KEY"  # noqa: S105  # a name
 
@@ -97,6 +98,15 @@ def entitles_at_once(variables: Mapping[str, str]) -> bool:
         InvalidRequestError: it is neither on nor off.
     """
     return _flag(variables, ENTITLE_AT_ONCE)
+
+
+def is_strict(variables: Mapping[str, str]) -> bool:
+    """Whether an environment holds test clocks to the limits of the reference.
+
+    Raises:
+        InvalidRequestError: it is neither on nor off.
+    """
+    return _flag(variables, STRICT)
 
 
 def report_retention_of(variables: Mapping[str, str]) -> timedelta | None:

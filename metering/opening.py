@@ -25,6 +25,7 @@ from metering.environment import (
     EnvironmentSettings,
     clock_skew_max_of,
     entitles_at_once,
+    is_strict,
     report_retention_of,
     secret_keys_of,
 )
@@ -61,7 +62,7 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     entitle_at_once: bool | None = None
     allow_private_webhooks: bool | None = None
     pool_size: CountSetting | None = None
-    strict: bool = False
+    strict: bool | None = None
     sql_memory: MemorySetting | None = None
 
 
@@ -89,7 +90,7 @@ def connect(  # noqa: PLR0913  # settings have names
     pool_size: int | None = None,
     clock_skew_max: timedelta | None = None,
     report_retention: timedelta | None = None,
-    strict: bool = False,
+    strict: bool | None = None,
 ) -> Metering:
     """Open a store, creating it where it is absent.
 
@@ -100,8 +101,8 @@ def connect(  # noqa: PLR0913  # settings have names
             METERING_STORE names, and what else is left out is what METERING_SEGMENTS,
             METERING_CACHE, METERING_LIVEMODE, METERING_ALLOW_PRIVATE_WEBHOOKS,
             METERING_LOCK_TIMEOUT, METERING_STATEMENT_TIMEOUT and METERING_POOL_SIZE say.
-            METERING_SECRET_KEY and METERING_ENTITLE_AT_ONCE are read in any case: under
-            the first the secrets of webhook endpoints are encrypted.
+            METERING_SECRET_KEY, METERING_ENTITLE_AT_ONCE and METERING_STRICT are read in
+            any case: under the first the secrets of webhook endpoints are encrypted.
         create: whether to create the store where it is absent.
         segments: where sealed usage lies: a directory, or the URL of an object store
             (``s3://bucket/prefix``), the same for every process. By default it is
@@ -147,7 +148,8 @@ def connect(  # noqa: PLR0913  # settings have names
         report_retention: for how long the files of reports are kept, up to ten years: by
             default as many days as METERING_REPORT_RETENTION_DAYS says, or 30.
         strict: whether the reference's limits of test clocks hold: three customers each,
-            and two of the shortest intervals of their subscriptions at once.
+            and two of the shortest intervals of their subscriptions at once; by default
+            what METERING_STRICT says, or not.
 
     Raises:
         InvalidRequestError: a setting is malformed.
@@ -200,6 +202,7 @@ def connect(  # noqa: PLR0913  # settings have names
     secret_keys = secret_keys_of(os.environ)
     if entitle_at_once is None:
         entitle_at_once = entitles_at_once(os.environ)
+    strict = is_strict(os.environ) if strict is None else strict
     clock = clock or SystemClock()
     named = check_path(target, "target")
     place = open_place(
@@ -226,7 +229,7 @@ def connect(  # noqa: PLR0913  # settings have names
             sql_timeout=sql_timeout,
             sql_memory=sql_memory,
             report_retention=report_retention,
-            strict=strict,
+            strict=bool(strict),
             secret_keys=secret_keys,
             # A clock that was given, of whatever kind, is its caller's affair.
             clock_skew_max=clock_skew_max if is_system_clock(clock) else None,

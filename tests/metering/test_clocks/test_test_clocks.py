@@ -457,6 +457,22 @@ def test_the_reference_s_limits_hold_where_a_connection_is_strict(
     assert m.test_clocks.advance(frozen.id, frozen_time=two).frozen_time == two
 
 
+def test_the_environment_says_whether_a_connection_is_strict(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METERING_STRICT", "yes")
+    m = connect()
+    frozen = m.test_clocks.create(frozen_time=THEN)
+
+    refuses(
+        lambda: m.test_clocks.advance(
+            frozen.id, frozen_time=datetime(2033, 1, 31, tzinfo=UTC)
+        ),
+        "frozen_time",
+        "test_clock_limit_reached",
+    )
+
+
 def test_a_clock_that_is_advancing_is_finished_by_who_looks(connect: Connect) -> None:
     m = connect()
     frozen = m.test_clocks.create(frozen_time=THEN)
