@@ -536,7 +536,7 @@ def test_a_clock_that_meets_damage_has_failed_for_good(connect: Connect) -> None
     customer = m.customers.create(test_clock=frozen.id).id
     schedule(m, customer=customer)
     with m._engine.log.writing_beside() as connection:  # noqa: SLF001  # as a disk may
-        damaged = "UPDATE credit_schedule SET interval = 'fortnight'"
+        damaged = "UPDATE credit_schedule SET interval = 'decade'"
         connection.exec_driver_sql(damaged)
 
     refuses(
