@@ -78,11 +78,6 @@ _OF_CHANGED = (
     .where(subscription.c.changed > bindparam("after"))
     .distinct()
 )
-_PRODUCTS_CHANGED = (
-    select(product_feature.c.product_id)
-    .where(product_feature.c.changed > bindparam("after"))
-    .distinct()
-)
 _SUBSCRIBED = (
     select(subscription.c.customer)
     .join(
@@ -92,8 +87,12 @@ _SUBSCRIBED = (
     .join(price, price.c.price_id == subscription_item.c.price_id)
     .distinct()
 )
-_OF_PRODUCTS = _SUBSCRIBED.where(
-    price.c.product_id.in_(bindparam("ids", expanding=True))
+_OF_PRODUCTS_CHANGED = _SUBSCRIBED.where(
+    price.c.product_id.in_(
+        select(product_feature.c.product_id).where(
+            product_feature.c.changed > bindparam("after")
+        )
+    )
 )
 # Of all who have such a product, or were told of something.
 _CONCERNED = union(
@@ -318,8 +317,7 @@ class EntitlementQueries:
         if (newest.subscription or 0) > position:
             found |= self._customers(_OF_CHANGED, given)
         if (newest.attachment or 0) > position:
-            ids = self.connection.execute(_PRODUCTS_CHANGED, given).scalars().all()
-            found |= self._customers(_OF_PRODUCTS, {"ids": ids})
+            found |= self._customers(_OF_PRODUCTS_CHANGED, given)
         return sorted(found)
 
     def concerned(self) -> list[str]:
