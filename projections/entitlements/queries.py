@@ -14,10 +14,8 @@ from sqlalchemy import (
     union,
 )
 
-from ledger.commits import read_head
 from ledger.database.bulk import is_among
 from ledger.database.rows import RowsByKey, without_null
-from ledger.entries import recording_instant
 from ledger.facts.entitlements import EntitlementsUpdated
 from ledger.schema import log_correction
 from projections.entitlements.tables import (
@@ -162,10 +160,6 @@ class EntitlementQueries:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-
-    def present(self, now: int) -> int:
-        """Return the present instant: `now`, but never before the last recording."""
-        return recording_instant(read_head(self.connection), now)
 
     def feature(self, feature_id: str) -> FeatureDefinition | None:
         """Return a feature by its id, active or not."""
