@@ -223,11 +223,8 @@ class EntitlementQueries:
     ) -> CustomerEntitlements:
         """Return what a customer was, is and will be entitled to, by its own time."""
         found = SubscriptionQueries(self.connection).of_customer(customer)
-        price_ids = {
-            at.price_id for each in found for item in each.items for at in item.prices
-        }
-        time = clocked.times.get(customer)
-        return _entitlements(found, *self._hung_on(price_ids), time)
+        [(_, entitlements)] = self._entitlements({customer: found}, clocked)
+        return entitlements
 
     def of_customers(
         self, customers: Sequence[str], clocked: ClockedCustomers
@@ -238,17 +235,7 @@ class EntitlementQueries:
         }
         for each in SubscriptionQueries(self.connection).of_customers(customers):
             found[each.customer].append(each)
-        price_ids = {
-            at.price_id
-            for subscriptions in found.values()
-            for each in subscriptions
-            for item in each.items
-            for at in item.prices
-        }
-        hung = self._hung_on(price_ids)
-        for customer, subscriptions in found.items():
-            time = clocked.times.get(customer)
-            yield customer, _entitlements(subscriptions, *hung, time)
+        return self._entitlements(found, clocked)
 
     def looks(
         self, customers: Sequence[str], now: int, clocked: ClockedCustomers
@@ -325,6 +312,30 @@ class EntitlementQueries:
         rows = self.connection.execute(wanted, given)
         return {without_null(row, subscription.c.customer)[0] for row in rows}
 
+    def _entitlements(
+        self,
+        found: Mapping[str, Sequence[SubscriptionDefinition]],
+        clocked: ClockedCustomers,
+    ) -> Iterator[tuple[str, CustomerEntitlements]]:
+        """Yield what customers are entitled to, by their subscriptions."""
+        price_ids = {
+            at.price_id
+            for subscriptions in found.values()
+            for each in subscriptions
+            for item in each.items
+            for at in item.prices
+        }
+        products, hung = self._hung_on(price_ids)
+        for customer, subscriptions in found.items():
+            time = clocked.times.get(customer)
+            its = hung if time is None else _by_a_clock(hung, time)
+            first = subscriptions[0].position if subscriptions else None
+            timeline = entitlement_timeline(subscriptions, products, its)
+            yield (
+                customer,
+                CustomerEntitlements(first_position=first, timeline=timeline),
+            )
+
     def _hung_on(
         self, price_ids: Collection[str]
     ) -> tuple[RowsByKey[str, str], Mapping[str, Sequence[Attachment]]]:
@@ -340,18 +351,11 @@ class EntitlementQueries:
         return products, hung
 
 
-def _entitlements(
-    found: Sequence[SubscriptionDefinition],
-    products: Mapping[str, str],
-    hung: Mapping[str, Sequence[Attachment]],
-    time: FrozenTime | None,
-) -> CustomerEntitlements:
-    if time is not None:
-        hung = {
-            product_id: [by_a_clock(each, time) for each in attachments]
-            for product_id, attachments in hung.items()
-        }
-    return CustomerEntitlements(
-        first_position=found[0].position if found else None,
-        timeline=entitlement_timeline(found, products, hung),
-    )
+def _by_a_clock(
+    hung: Mapping[str, Sequence[Attachment]], time: FrozenTime
+) -> Mapping[str, Sequence[Attachment]]:
+    """Return what hung on products in the time of a test clock's customer."""
+    return {
+        product_id: [by_a_clock(each, time) for each in attachments]
+        for product_id, attachments in hung.items()
+    }
