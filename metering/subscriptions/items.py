@@ -273,7 +273,7 @@ class SubscriptionItems:
             seen = SubscriptionQueries(connection)
             known = found_by_id(seen.of_item, item_id, "subscription_item")
             now = self._engine.present(seen, known.customer)
-            [shown] = self._shown(seen, known, [_item(known, item_id)], now)
+            [shown] = self._shown(seen, known, [known.item(item_id)], now)
         return shown
 
     def list(
@@ -338,7 +338,7 @@ class SubscriptionItems:
     ) -> tuple[SubscriptionDefinition, ItemDefinition]:
         seen = SubscriptionQueries(writing.connection)
         known = found_by_id(seen.of_item, item_id, "subscription_item")
-        item = _item(known, str(item_id))
+        item = known.item(str(item_id))
         self._engine.follow(writing, known.customer)
         if known.is_ended(writing.now) or item not in known.items_at(writing.now):
             raise ResourceMissingError("subscription_item", item_id)
@@ -358,7 +358,3 @@ class SubscriptionItems:
             new_id=self._engine.new_id,
         )
         return wanted.updated(ItemParams())
-
-
-def _item(subscription: SubscriptionDefinition, item_id: str) -> ItemDefinition:
-    return next(each for each in subscription.items if each.item_id == item_id)

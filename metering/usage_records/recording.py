@@ -50,7 +50,7 @@ def record_usage(engine: Engine, item_id: str, asked: NamedUsageRecord) -> Usage
         seen = SubscriptionQueries(writing.connection)
         known = found_by_id(seen.of_item, item_id, "subscription_item")
         engine.follow(writing, known.customer)
-        item = next(each for each in known.items if each.item_id == item_id)
+        item = known.item(item_id)
         price_id = item.price.price_id
         prices = PriceQueries(writing.connection).prices_used([price_id])
         aggregate = aggregate_of(prices[price_id], item_id)

@@ -35,7 +35,7 @@ def usage_record_summaries(
     with engine.log.read() as connection:
         seen = SubscriptionQueries(connection)
         known = found_by_id(seen.of_item, item_id, "subscription_item")
-        item = next(each for each in known.items if each.item_id == item_id)
+        item = known.item(item_id)
         prices = PriceQueries(connection).prices_used(
             each.price_id for each in item.prices
         )

@@ -141,6 +141,10 @@ class SubscriptionDefinition:
         is_noticed = self.cancel_at == self.end_noticed
         return None if self.ended is not None or is_noticed else self.cancel_at
 
+    def item(self, item_id: str) -> ItemDefinition:
+        """Return one of its items, in it or taken out of it."""
+        return next(each for each in self.items if each.item_id == item_id)
+
     def items_at(self, instant: int) -> tuple[ItemDefinition, ...]:
         """Return the items that had not ended by an instant."""
         return tuple(
