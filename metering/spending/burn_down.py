@@ -179,11 +179,11 @@ class BurnDown:
         engine = self._engine
         plans = self._plans_of(present, customer)
         view = engine.usage.view()
-        meters = present.definitions.by_id
+        definitions = present.definitions
         all_lines = [line for plan in plans for line in plan.lines]
-        if any(line.price.meter_id not in meters for line in all_lines):
-            meters = engine.catalog.read(present.seen.connection).by_id
-        units = counted_units(engine, meters, customer, all_lines, None, view)
+        if any(line.price.meter_id not in definitions.by_id for line in all_lines):
+            definitions = engine.catalog.read(present.seen.connection)
+        units = counted_units(engine, definitions, customer, all_lines, None, view)
         plans, units = _begun_or_used(plans, units, added, present.now)
         # Nobody named a subscription: what is rated is the usage of the customer.
         lines = [

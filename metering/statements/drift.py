@@ -5,7 +5,7 @@ events, and cancellations of events that had counted. An event that came after i
 cancelled since did nothing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
@@ -27,6 +27,7 @@ from projections.kernels.meters import MeterDefinition
 from projections.kernels.prices import PriceDefinition
 from projections.kernels.statements import counted_span
 from projections.kernels.usage.series import Series
+from projections.meters.catalog import Definitions
 from projections.prices.queries import PriceQueries
 from projections.usage.view import UsageView
 from projections.windows import LENGTHS, ceil_to, floor_to, recorded_span
@@ -117,17 +118,19 @@ def drift_of(
     engine: Engine, content: StatementContent, statement: Statement
 ) -> StatementDrift:
     """Compare a statement with what is known today."""
-    meters = engine.definitions(engine.log.catch_up()).by_id
+    definitions = engine.definitions(engine.log.catch_up())
     view = engine.usage.view()
     planned = _planned(engine, content)
-    units = counted_units(engine, meters, content.customer, planned, content.at, view)
+    units = counted_units(
+        engine, definitions, content.customer, planned, content.at, view
+    )
     today = billed_lines(planned, units)
-    later = _LaterEntries(engine, view, content)
+    later = _LaterEntries(engine, definitions, view, content)
     causes = [
         cause
         for line, each in zip(content.lines, planned, strict=True)
         if each.quantity is None
-        for cause in later.causes(line, each, meters)
+        for cause in later.causes(line, each)
     ]
     return StatementDrift(
         statement=statement,
@@ -176,20 +179,21 @@ class _LaterEntries:
     """What came after a statement, up to a view of usage."""
 
     def __init__(
-        self, engine: Engine, view: UsageView, content: StatementContent
+        self,
+        engine: Engine,
+        definitions: Definitions,
+        view: UsageView,
+        content: StatementContent,
     ) -> None:
         self._engine = engine
+        self._definitions = definitions
         self._view = view
         self._content = content
         self._cancelled = engine.usage.cancelled_since(content.position, view.position)
 
-    def causes(
-        self,
-        line: BilledLine,
-        planned: PlannedLine,
-        meters: Mapping[str, MeterDefinition],
-    ) -> Iterator[_Cause]:
+    def causes(self, line: BilledLine, planned: PlannedLine) -> Iterator[_Cause]:
         """Yield the entries that concern a line, in the order of the log."""
+        meters = self._definitions.by_id
         period = line.period_start, line.period_end
         start, end = recorded_span(*counted_span(*period, self._content.at))
         if start >= end:
@@ -213,7 +217,7 @@ class _LaterEntries:
         is_ever = planned.price.aggregate_usage is AggregateUsage.LAST_EVER
         return [
             event
-            for series in item_records(self._engine, planned.item_id)
+            for series in item_records(self._definitions, planned.item_id)
             for event in self._changed(series, 0 if is_ever else start, end)
         ]
 

@@ -18,13 +18,13 @@ from metering.errors import InvalidRequestError
 from metering.statements.plans import PlannedLine
 from metering.store.engine import Engine
 from metering.usage_records.counting import record_units
-from projections.kernels.meters import MeterDefinition
 from projections.kernels.rating.limbs import WHOLE_BOUND
 from projections.kernels.rating.quantities import ReadQuantities
 from projections.kernels.rating.rate_card import RateCard, Tariff
 from projections.kernels.rating.rating import RatedLines, rate
 from projections.kernels.statements import counted_span
 from projections.kernels.usage.series import Series
+from projections.meters.catalog import Definitions
 from projections.usage.view import UsageView
 from projections.windows import recorded_span
 
@@ -33,7 +33,7 @@ _DIGITS = len(str(WHOLE_BOUND)) - 1
 
 def counted_units(
     engine: Engine,
-    meters: Mapping[str, MeterDefinition],
+    definitions: Definitions,
     customer: str,
     planned: Sequence[PlannedLine],
     at: int | None,
@@ -43,7 +43,7 @@ def counted_units(
 
     Args:
         engine: of the store.
-        meters: those of the lines, by id.
+        definitions: the meters, those of the lines among them.
         customer: whose usage.
         planned: the lines.
         at: where usage stops to count; None is the period's end.
@@ -55,12 +55,12 @@ def counted_units(
             found.append(units_from_quantity(line.quantity))
             continue
         if line.price.aggregate_usage is not None:
-            found.append(recorded_by_item(engine, view, line, at))
+            found.append(recorded_by_item(engine, definitions, view, line, at))
             continue
         meter_id = line.price.meter_id
         assert meter_id is not None, "a meter measures it"
         low, high = recorded_span(*counted_span(line.start, line.end, at))
-        series = Series(meter=meters[meter_id], customer=customer)
+        series = Series(meter=definitions.by_id[meter_id], customer=customer)
         found.append(
             engine.summaries.units(view, series, low, high) if low < high else 0
         )
@@ -68,14 +68,18 @@ def counted_units(
 
 
 def recorded_by_item(
-    engine: Engine, view: UsageView, line: PlannedLine, at: int | None
+    engine: Engine,
+    definitions: Definitions,
+    view: UsageView,
+    line: PlannedLine,
+    at: int | None,
 ) -> int:
     """Return what the usage records of a line come to, in units of 10**-12."""
     aggregate, item_id = line.price.aggregate_usage, line.item_id
     assert aggregate is not None, "usage records say its quantity"
     assert item_id is not None, "they are an item's"
     span = counted_span(line.start, line.end, at)
-    return record_units(engine, view, item_id, aggregate, span)
+    return record_units(engine, definitions, view, item_id, aggregate, span)
 
 
 @dataclass(frozen=True, slots=True)

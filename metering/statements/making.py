@@ -48,9 +48,9 @@ def plan_asked(
 
 def counted(engine: Engine, plan: StatementPlan) -> tuple[int, tuple[BilledLine, ...]]:
     """Return the lines of a plan, and the position up to which usage counts."""
-    meters = engine.definitions(engine.log.catch_up()).by_id
+    definitions = engine.definitions(engine.log.catch_up())
     view = engine.usage.view()
-    units = counted_units(engine, meters, plan.customer, plan.lines, plan.at, view)
+    units = counted_units(engine, definitions, plan.customer, plan.lines, plan.at, view)
     return view.position, billed_lines(plan.lines, units)
 
 

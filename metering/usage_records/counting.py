@@ -4,14 +4,15 @@ from ledger.facts.prices import AggregateUsage
 from metering.prices.record_meters import INCREMENTS, SETS
 from metering.store.engine import Engine
 from projections.kernels.usage.series import Series
+from projections.meters.catalog import Definitions
 from projections.usage.usage_records import ItemRecords, recorded_units
 from projections.usage.view import UsageView
 from projections.windows import recorded_span
 
 
-def item_records(engine: Engine, item_id: str) -> ItemRecords:
+def item_records(definitions: Definitions, item_id: str) -> ItemRecords:
     """Return the series of an item that has, or had, a price of usage records."""
-    meters = engine.definitions().by_event_name
+    meters = definitions.by_event_name
     return ItemRecords(
         increments=Series(meter=meters[INCREMENTS], customer=item_id),
         sets=Series(meter=meters[SETS], customer=item_id),
@@ -20,6 +21,7 @@ def item_records(engine: Engine, item_id: str) -> ItemRecords:
 
 def record_units(
     engine: Engine,
+    definitions: Definitions,
     view: UsageView,
     item_id: str,
     aggregate: AggregateUsage,
@@ -29,11 +31,12 @@ def record_units(
 
     Args:
         engine: of the store.
+        definitions: the meters, those of usage records among them.
         view: of usage.
         item_id: whose.
         aggregate: how.
         span: ``[start, end)``, microseconds since 1970 UTC.
     """
-    records = item_records(engine, item_id)
+    records = item_records(definitions, item_id)
     period = recorded_span(*span)
     return recorded_units(engine.summaries, view, records, aggregate, period)

@@ -1,7 +1,7 @@
 """Summaries of usage records: what an item's come to in each of its periods."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ledger.usage.quantities import quantity_from_units
 from metering.arguments.clock import at_microseconds
@@ -13,7 +13,6 @@ from metering.usage_records.recording import aggregate_of
 from metering.usage_records.requests import UsageRecordSummaryList
 from metering.usage_records.resources import UsageRecordPeriod, UsageRecordSummary
 from projections.kernels.periods import Period
-from projections.kernels.prices import PriceDefinition
 from projections.kernels.statements import StatementRecord, counted_span
 from projections.kernels.subscriptions.definitions import (
     ItemDefinition,
@@ -23,7 +22,6 @@ from projections.kernels.subscriptions.schedule import cycles, priced_spans
 from projections.prices.queries import PriceQueries
 from projections.statements.queries import StatementQueries
 from projections.subscriptions.queries import SubscriptionQueries
-from projections.usage.view import UsageView
 
 
 def usage_record_summaries(
@@ -33,6 +31,7 @@ def usage_record_summaries(
     engine.log.catch_up()
     view = engine.usage.view()
     with engine.log.read() as connection:
+        definitions = engine.catalog.read(connection)
         seen = SubscriptionQueries(connection)
         known = found_by_id(seen.of_item, item_id, "subscription_item")
         item = known.item(item_id)
@@ -48,7 +47,14 @@ def usage_record_summaries(
             statements = StatementQueries(connection)
             start, end = wanted[-1].start, wanted[0].end
             stated = statements.standing_of(known.customer, start, end)
-    found = [_summary(engine, view, item, prices, each, stated) for each in wanted]
+
+    def total(period: Period) -> int:
+        # A price that took the place of another aggregates the whole of its first period.
+        price = prices[priced_spans(item, period)[-1].price_id]
+        aggregate = aggregate_of(price, item_id)
+        return record_units(engine, definitions, view, item_id, aggregate, period)
+
+    found = [_summary(engine, item_id, each, total(each), stated) for each in wanted]
     return listed(
         asked, found, lambda page: usage_record_summaries(engine, item_id, page)
     )
@@ -69,24 +75,19 @@ def _periods(
 
 def _summary(
     engine: Engine,
-    view: UsageView,
-    item: ItemDefinition,
-    prices: Mapping[str, PriceDefinition],
+    item_id: str,
     period: Period,
+    units: int,
     stated: Sequence[StatementRecord],
 ) -> UsageRecordSummary:
-    # A price that took the place of another aggregates the whole of its first period.
-    price = prices[priced_spans(item, period)[-1].price_id]
-    aggregate = aggregate_of(price, item.item_id)
-    units = record_units(engine, view, item.item_id, aggregate, period)
     return UsageRecordSummary(
-        id=_summary_id(item.item_id, period),
-        invoice=_invoice(item.item_id, period, stated),
+        id=_summary_id(item_id, period),
+        invoice=_invoice(item_id, period, stated),
         livemode=engine.settings.livemode,
         period=UsageRecordPeriod(
             start=at_microseconds(period.start), end=at_microseconds(period.end)
         ),
-        subscription_item=item.item_id,
+        subscription_item=item_id,
         total_usage=quantity_from_units(units),
     )
 

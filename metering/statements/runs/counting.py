@@ -18,6 +18,7 @@ from metering.statements.plans import PlannedLine
 from metering.store.engine import Engine
 from projections.calendar import one_window
 from projections.kernels.meters import MeterDefinition
+from projections.meters.catalog import Definitions
 from projections.scans.reaggregation.question import Question, measure_of
 from projections.scans.recorded import RecordedEvents
 from projections.usage.everyone.usage import usage
@@ -43,8 +44,8 @@ class CountedLines:
 
 def counted_lines(
     engine: Engine,
+    definitions: Definitions,
     view: UsageView,
-    definitions: Mapping[str, MeterDefinition],
     recorded: Callable[[], RecordedEvents],
     planned: Sequence[tuple[str, PlannedLine]],
 ) -> CountedLines:
@@ -52,8 +53,8 @@ def counted_lines(
 
     Args:
         engine: of the store.
+        definitions: the meters, those of the lines among them.
         view: of usage.
-        definitions: the meters, by id.
         recorded: what was recorded up to the view; asked for by each period with events
             that have to be read.
         planned: lines, each with its customer.
@@ -65,11 +66,11 @@ def counted_lines(
             said.append(at)
         else:
             spans.setdefault((line.start, line.end), []).append(at)
-    given = [_quantity(engine, view, planned[at][1]) for at in said]
+    given = [_quantity(engine, definitions, view, planned[at][1]) for at in said]
     parts = [quantities_of(given)]
     for span, rows in spans.items():
         of_span = [planned[at] for at in rows]
-        parts.append(_measured(view, definitions, recorded, span, of_span))
+        parts.append(_measured(view, definitions.by_id, recorded, span, of_span))
     order = np.concatenate(
         [np.array(each, np.int64) for each in (said, *spans.values())]
     )
@@ -78,11 +79,13 @@ def counted_lines(
     return CountedLines(pc.fill_null(found, pa.scalar(0, QUANTITY)), is_too_large)
 
 
-def _quantity(engine: Engine, view: UsageView, line: PlannedLine) -> Decimal | None:
+def _quantity(
+    engine: Engine, definitions: Definitions, view: UsageView, line: PlannedLine
+) -> Decimal | None:
     """Return the quantity of a line that no meter says."""
     if line.price.aggregate_usage is None:
         return line.quantity
-    return quantity_from_units(recorded_by_item(engine, view, line, None))
+    return quantity_from_units(recorded_by_item(engine, definitions, view, line, None))
 
 
 def _measured(

@@ -60,11 +60,11 @@ def run_statements(
     """State every period that has ended; see `Statements.run`."""
     tally = StatementsTally()
     planned = _planned(engine, until, since, customers, tally)
-    definitions = engine.definitions(engine.log.catch_up()).by_id
+    definitions = engine.definitions(engine.log.catch_up())
     view = engine.usage.view()
     lines = [(each.plan.customer, line) for each in planned for line in each.plan.lines]
     recorded = cache(lambda: engine.recorded(view.position))
-    counted = counted_lines(engine, view, definitions, recorded, lines)
+    counted = counted_lines(engine, definitions, view, recorded, lines)
     drawn, first = RunCredits(), 0
     with on_nobodys_behalf():
         for start in range(0, len(planned), STATEMENTS_AT_A_TIME):
