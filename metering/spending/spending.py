@@ -7,15 +7,10 @@ spend the same cent.
 from collections.abc import Sequence
 from decimal import Decimal
 
-import numpy as np
-
-from ledger.appending.drafts import Draft, Status
 from ledger.usage.quantities import units_from_quantity
-from ledger.usage.rows import FewEvents
 from metering.arguments.ids import found_by_id
 from metering.arguments.refusals import invalid
 from metering.credits.resources import monetary
-from metering.errors import IdentifierConflictError
 from metering.limits.obeying import WeighedLimit, weighed_limits
 from metering.spending.burn_down import AddedUsage, BurnDown, Present
 from metering.spending.deciding import refusal_of
@@ -25,8 +20,8 @@ from metering.spending.sharing import drawing_together
 from metering.spending.weighing import check_adds_up, weighed
 from metering.store.engine import Engine
 from metering.usage.arrivals import Arrival
+from metering.usage.deciding import recorded_event, settled_event
 from metering.usage.event_rules import check_sent_event
-from metering.usage.meter_events import event_resource, original_event
 from metering.usage.resources import MeterEvent
 from projections.credits.queries import CreditQueries
 from projections.kernels.meters import MeterDefinition
@@ -95,19 +90,11 @@ def spend_usage(engine: Engine, burn_down: BurnDown, asked: UsageSpend) -> Meter
             timestamp=asked.timestamp,
             payload=_payload(asked, found),
         )
-        draft = Draft.of(
-            FewEvents((row,)),
-            has_own_timestamp=np.array([asked.timestamp is not None]),
-            facts_position=definitions.facts_position,
-            now=engine.now,
+        has_own = asked.timestamp is not None
+        settled = settled_event(
+            engine, definitions, writing, row, has_own_timestamp=has_own
         )
-        outcome = writing.settle(draft)
-        position = int(outcome.positions[0])
-        if int(outcome.statuses[0]) == Status.CONFLICT:
-            raise IdentifierConflictError(
-                asked.identifier, outcome.conflicts[0], position
-            )
-        if outcome.are_new[0]:
+        if settled.is_new:
             if doubt is not None:
                 raise doubt
             terms_position = engine.log.terms_position
@@ -121,12 +108,8 @@ def spend_usage(engine: Engine, burn_down: BurnDown, asked: UsageSpend) -> Meter
             limits = _limits_with(engine, present, asked.customer, added)
             if (refusal := refusal_of(usage, limits)) is not None:
                 raise refusal.error("quantity")
-            writing.record_events(draft)
-    if writing.commit is None:
-        return original_event(engine, position)
-    engine.sealing.appended()
-    made = writing.commit
-    return event_resource(engine, row, made.first_position, made.recorded_at)
+            writing.record_events(settled.draft)
+    return recorded_event(engine, writing, settled)
 
 
 def metered_by(definitions: Definitions, named: str) -> MeterDefinition:

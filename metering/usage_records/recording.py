@@ -4,26 +4,18 @@ It is decided in the database transaction that records it, so that no record com
 the end of its item. The sentences with a full stop are Stripe's.
 """
 
-import numpy as np
-
-from ledger.appending.drafts import Draft, Status
 from ledger.facts.meters import MeterStatus
 from ledger.facts.prices import AggregateUsage, UsageType
 from ledger.usage.columns import UsageRow
-from ledger.usage.rows import FewEvents
 from metering.arguments.clock import at_microseconds
 from metering.arguments.ids import found_by_id
 from metering.arguments.times import instant, time_of
-from metering.errors import (
-    IdentifierConflictError,
-    InvalidRequestError,
-    ResourceMissingError,
-)
+from metering.errors import InvalidRequestError, ResourceMissingError
 from metering.prices.record_meters import INCREMENTS, ITEM_KEY, SETS, VALUE_KEY
 from metering.store.engine import Engine
 from metering.usage.arrivals import NEWEST, Arrival
+from metering.usage.deciding import recorded_event, settled_event
 from metering.usage.event_rules import check_event
-from metering.usage.meter_events import event_resource, original_event
 from metering.usage.resources import MeterEvent
 from metering.usage_records.requests import NamedUsageRecord
 from metering.usage_records.resources import UsageRecord
@@ -64,28 +56,17 @@ def record_usage(engine: Engine, item_id: str, asked: NamedUsageRecord) -> Usage
             ignores_the_moment=True,
         )
         row = _row(asked, arrival, identifier, known.customer, item_id, at)
-        draft = Draft.of(
-            FewEvents((row,)),
-            has_own_timestamp=np.array([asked.timestamp not in {None, "now"}]),
-            facts_position=definitions.facts_position,
-            now=engine.now,
+        has_own = asked.timestamp not in {None, "now"}
+        settled = settled_event(
+            engine, definitions, writing, row, has_own_timestamp=has_own
         )
-        outcome = writing.settle(draft)
-        position = int(outcome.positions[0])
-        if int(outcome.statuses[0]) == Status.CONFLICT:
-            raise IdentifierConflictError(identifier, outcome.conflicts[0], position)
         # What is recorded already was checked then.
-        if outcome.are_new[0]:
+        if settled.is_new:
             _check_active(definitions.by_event_name[row.event_name])
             _check_stands(known, item, max(now, at))
             _check_time(known, item, aggregate, now, at)
-            writing.record_events(draft)
-    if writing.commit is None:
-        return _resource(original_event(engine, position))
-    engine.sealing.appended()
-    made = writing.commit
-    recorded = event_resource(engine, row, made.first_position, made.recorded_at)
-    return _resource(recorded)
+            writing.record_events(settled.draft)
+    return _resource(recorded_event(engine, writing, settled))
 
 
 def aggregate_of(price: PriceDefinition, item_id: str) -> AggregateUsage:
