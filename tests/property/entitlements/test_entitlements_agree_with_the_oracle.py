@@ -7,8 +7,7 @@ depend on when somebody looked.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +19,7 @@ from tests.conftest import StoreTargets
 from tests.metering.entitlements.usual_features import feature
 from tests.metering.usual_prices import create_price, create_product
 from tests.oracles.entitlements import EntitlementsOracle
+from tests.property.two_connections import TwoConnections
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -28,17 +28,23 @@ CUSTOMERS = ("cus_1", "cus_2")
 UPDATED = "entitlements.active_entitlement_summary.updated"
 
 
-@dataclass
-class Lives:
+class Lives(TwoConnections):
     """Two customers, their subscriptions, and who watches them."""
 
-    m: metering.Metering
-    other: metering.Metering
-    clock: metering.FixedClock
-    oracle: EntitlementsOracle
-    features: list[str]
-    prices: list[metering.Price]
-    subscriptions: list[str] = field(default_factory=list)
+    def __init__(self, target: str, *, at_once: bool) -> None:
+        super().__init__(target, START, entitle_at_once=at_once)
+        self.m, self.other = self.connections
+        products = [create_product(self.m).id for _ in range(2)]
+        self.oracle = EntitlementsOracle(
+            at_once, {each: [(BEGINNING, frozenset())] for each in products}
+        )
+        self.features = [feature(self.m, key).id for key in ("sso", "audit", "seats")]
+        self.prices = [
+            create_price(self.m, product=product, recurring={"interval": interval})
+            for interval in ("month", "week")
+            for product in products
+        ]
+        self.subscriptions: list[str] = []
 
     def attach(self, number: int) -> None:
         product = self.prices[number % len(self.prices)].product
@@ -197,32 +203,6 @@ STEPS = st.lists(
 )
 
 
-@contextmanager
-def lives(targets: StoreTargets, *, at_once: bool) -> Iterator[Lives]:
-    """A store with products and features, and two connections to it."""
-    clock = metering.FixedClock(START)
-    with (
-        targets() as target,
-        metering.connect(target, clock=clock, entitle_at_once=at_once) as m,
-        metering.connect(target, clock=clock, entitle_at_once=at_once) as other,
-    ):
-        products = [create_product(m).id for _ in range(2)]
-        yield Lives(
-            m=m,
-            other=other,
-            clock=clock,
-            oracle=EntitlementsOracle(
-                at_once, {each: [(BEGINNING, frozenset())] for each in products}
-            ),
-            features=[feature(m, key).id for key in ("sso", "audit", "seats")],
-            prices=[
-                create_price(m, product=product, recurring={"interval": interval})
-                for interval in ("month", "week")
-                for product in products
-            ],
-        )
-
-
 @given(at_once=st.booleans(), steps=STEPS)
 @example(
     at_once=False,
@@ -262,7 +242,7 @@ def test_entitlements_agree_with_the_oracle_after_any_history(
     steps: list[tuple[Callable[[Lives, int], None], int]],
 ) -> None:
     """At each instant they are what subscriptions say, and each change is told once."""
-    with lives(store_targets, at_once=at_once) as life:
+    with store_targets() as target, Lives(target, at_once=at_once) as life:
         for do, number in steps:
             # Of what happens at one instant, nothing says what came first.
             life.clock.advance(timedelta(milliseconds=1))
