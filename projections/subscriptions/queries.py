@@ -119,7 +119,7 @@ class SubscriptionQueries:
     def due_of(
         self, customers: Sequence[str], instant: int
     ) -> list[SubscriptionDefinition]:
-        """Return those of some customers, in the order of their creation."""
+        """Return those of some customers, the earliest due first."""
         wanted = _SUBSCRIPTIONS.where(
             subscription.c.due_at <= instant,
             is_among(self.connection, subscription.c.customer, customers),
