@@ -152,8 +152,7 @@ def _groups(
     for item in subscription.items:
         for cycle in cycles(subscription, item):
             start = cycle.start
-            while start <= now and (cycle.end is None or start < cycle.end):
-                period = cycle.period_at(start)
+            for period in cycle.periods_begun(now):
                 start = period.end
                 if not stated.covers(item.item_id, period):
                     billed = ItemPeriod(item, period, cycle.repetition is None)

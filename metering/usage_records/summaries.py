@@ -14,10 +14,6 @@ from metering.usage_records.requests import UsageRecordSummaryList
 from metering.usage_records.resources import UsageRecordPeriod, UsageRecordSummary
 from projections.kernels.periods import Period
 from projections.kernels.statements import StatementRecord, counted_span
-from projections.kernels.subscriptions.definitions import (
-    ItemDefinition,
-    SubscriptionDefinition,
-)
 from projections.kernels.subscriptions.schedule import cycles, priced_spans
 from projections.prices.queries import PriceQueries
 from projections.statements.queries import StatementQueries
@@ -39,7 +35,12 @@ def usage_record_summaries(
             each.price_id for each in item.prices
         )
         aggregate_of(prices[item.price.price_id], item_id)
-        periods = _periods(known, item, engine.present(seen, known.customer))[::-1]
+        now = engine.present(seen, known.customer)
+        periods = [
+            period
+            for cycle in cycles(known, item)
+            for period in cycle.periods_begun(now)
+        ][::-1]
         ids = [_summary_id(item_id, each) for each in periods]
         wanted = within_page(asked, periods, ids, "usage_record_summary")
         stated: Sequence[StatementRecord] = ()
@@ -58,19 +59,6 @@ def usage_record_summaries(
     return listed(
         asked, found, lambda page: usage_record_summaries(engine, item_id, page)
     )
-
-
-def _periods(
-    subscription: SubscriptionDefinition, item: ItemDefinition, now: int
-) -> list[Period]:
-    """Return the periods of an item that have begun, the earliest first."""
-    found: list[Period] = []
-    for cycle in cycles(subscription, item):
-        start = cycle.start
-        while start <= now and (cycle.end is None or start < cycle.end):
-            found.append(cycle.period_at(start))
-            start = found[-1].end
-    return found
 
 
 def _summary(

@@ -99,11 +99,19 @@ class Cycle(msgspec.Struct, frozen=True):
 
     def periods_ended(self, after: int, until: int) -> Iterator[Period]:
         """Yield the periods that end in ``(after, until]``, in order."""
-        start = max(self.start, after)
-        while start < until and (self.end is None or start < self.end):
-            period = self.period_at(start)
+        for period in self._periods(max(self.start, after), until):
             if after < period.end <= until:
                 yield period
+
+    def periods_begun(self, by: int) -> Iterator[Period]:
+        """Yield the periods that begin by an instant, or at it, in order."""
+        return self._periods(self.start, by + 1)
+
+    def _periods(self, start: int, before: int) -> Iterator[Period]:
+        """Yield the period at an instant, and those after it that begin before another."""
+        while start < before and (self.end is None or start < self.end):
+            period = self.period_at(start)
+            yield period
             start = period.end
 
 

@@ -115,6 +115,8 @@ def test_periods_fill_their_time_and_none_is_told_twice(
         *cycle.periods_ended(0, middle),
         *cycle.periods_ended(middle, 2**62),
     ] == all_of_it
+    begun = [period for period in all_of_it if period.start <= middle]
+    assert [*cycle.periods_begun(middle)] == begun
     for period in all_of_it:
         assert cycle.period_at(period.start) == period
         assert cycle.period_at(period.end - 1) == period
