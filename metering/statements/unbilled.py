@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from metering.statements.plans import PlannedLine, StatementPlan
 from metering.statements.subscribed import ItemPeriod, plan_of_periods
-from projections.kernels.periods import Period
+from projections.kernels.periods import Period, united
 from projections.kernels.statements import StatementRecord, counted_span
 from projections.kernels.subscriptions.definitions import SubscriptionDefinition
 from projections.kernels.subscriptions.schedule import cycles
@@ -103,7 +103,7 @@ class _StatedTimes:
                     self._of_items.setdefault(line.item_id, []).append(span)
         for spans in (*self._of_items.values(), *self._of_prices.values()):
             spans.sort()
-        self._covered = {item: _united(each) for item, each in self._of_items.items()}
+        self._covered = {item: united(each) for item, each in self._of_items.items()}
 
     def covers(self, item_id: str, period: Period) -> bool:
         """Whether a period of an item is stated whole."""
@@ -125,17 +125,6 @@ class _StatedTimes:
             start = max(start, covered_until)
         if start < line.end:
             yield line if start == line.start else replace(line, start=start)
-
-
-def _united(spans: Sequence[tuple[int, int]]) -> _Times:
-    """Return sorted spans with those that touch as one."""
-    found: _Times = []
-    for start, end in spans:
-        if found and start <= found[-1][1]:
-            found[-1] = found[-1][0], max(end, found[-1][1])
-        else:
-            found.append((start, end))
-    return found
 
 
 def _groups(

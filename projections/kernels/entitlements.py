@@ -24,7 +24,7 @@ from ledger.facts.entitlements import (
     FeatureDetached,
     FeatureUpdated,
 )
-from projections.kernels.periods import Cycle
+from projections.kernels.periods import Cycle, united
 from projections.kernels.subscriptions.definitions import (
     ItemDefinition,
     SubscriptionDefinition,
@@ -195,7 +195,7 @@ def entitlement_timeline(
         products: the product of each price of theirs.
         on_product: what hangs on these products, or did.
     """
-    found: dict[str, list[Span]] = {}
+    found: dict[str, list[tuple[int, int]]] = {}
     for subscription in subscriptions:
         for item in subscription.items:
             for place in _places(subscription, item):
@@ -204,7 +204,13 @@ def entitlement_timeline(
                     if span is not None:
                         found.setdefault(attachment.feature_id, []).append(span)
     return EntitlementTimeline(
-        {feature_id: _merged(spans) for feature_id, spans in found.items()}
+        {
+            feature_id: tuple(
+                Span(start, None if end == _NEVER else end)
+                for start, end in united(sorted(spans))
+            )
+            for feature_id, spans in found.items()
+        }
     )
 
 
@@ -256,14 +262,15 @@ class _PricedTime(msgspec.Struct, frozen=True, kw_only=True):
     made_at: int | None
     cycle: Cycle
 
-    def span_of(self, attachment: Attachment) -> Span | None:
-        """Return when a feature on the product is had here; None is never."""
+    def span_of(self, attachment: Attachment) -> tuple[int, int] | None:
+        """Return when a feature on the product is had here; None is never.
+
+        The end is `_NEVER` where it is had for ever.
+        """
         start, end = self._seen(attachment.attached), self.end
         if attachment.detached is not None:
             end = self._seen(attachment.detached)
-        if start >= end:
-            return None
-        return Span(start, None if end == _NEVER else end)
+        return (start, end) if start < end else None
 
     def _seen(self, change: CatalogueChange) -> int:
         """Return from when on a change of the catalogue counts here, or the end."""
@@ -308,17 +315,3 @@ def _places(
                     made_at=price.position if start == since else None,
                     cycle=cycle,
                 )
-
-
-def _merged(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """Return spans in order, where those that touch or overlap are one."""
-    merged: list[Span] = []
-    for span in sorted(spans, key=lambda each: each.start):
-        if merged and (merged[-1].end is None or span.start <= merged[-1].end):
-            known = merged.pop()
-            ends = (known.end, span.end)
-            end = None if None in ends else max(each for each in ends if each)
-            merged.append(Span(known.start, end))
-        else:
-            merged.append(span)
-    return tuple(merged)

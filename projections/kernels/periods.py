@@ -8,7 +8,7 @@ Source: https://docs.stripe.com/billing/subscriptions/billing-cycle
 """
 
 import calendar
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import MAXYEAR, date
 from functools import lru_cache
 from typing import NamedTuple
@@ -113,6 +113,17 @@ class Cycle(msgspec.Struct, frozen=True):
             period = self.period_at(start)
             yield period
             start = period.end
+
+
+def united(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return spans that are sorted, with those that touch or overlap as one."""
+    found: list[tuple[int, int]] = []
+    for start, end in spans:
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((start, end))
+    return found
 
 
 def _month_of(instant: int) -> int:
