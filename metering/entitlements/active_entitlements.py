@@ -1,5 +1,6 @@
 """Active entitlements: which features a customer has now."""
 
+from ledger.commits import read_head
 from metering.arguments.ids import found_by_id
 from metering.arguments.pages import LIMIT, ListObject, listed, within_page
 from metering.arguments.schema import checked
@@ -70,8 +71,9 @@ class ActiveEntitlements:
     def _page(self, asked: ActiveEntitlementList) -> ListObject[ActiveEntitlement]:
         with self._engine.log.read() as connection:
             seen = EntitlementQueries(connection)
-            now = self._engine.present(seen, asked.customer)
-            clocked = self._engine.clocked(seen)
+            head = read_head(connection)
+            now = self._engine.present(seen, asked.customer, head=head)
+            clocked = self._engine.clocked(seen, head)
             found = seen.of_customer(asked.customer, clocked)
             has = entitlement_resources(
                 seen,
@@ -93,8 +95,9 @@ class ActiveEntitlements:
         feature = seen.feature_at(feature_position)
         if customer is None or feature is None:
             return None
-        now = self._engine.present(seen, customer)
-        found = seen.of_customer(customer, self._engine.clocked(seen))
+        head = read_head(seen.connection)
+        now = self._engine.present(seen, customer, head=head)
+        found = seen.of_customer(customer, self._engine.clocked(seen, head))
         livemode = self._engine.settings.livemode
         shown = entitlement_resource(first_position, feature, livemode=livemode)
         is_its = found.first_position == first_position and shown.id == entitlement_id

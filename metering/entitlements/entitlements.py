@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import cached_property
 
+from ledger.commits import read_head
 from ledger.entries import recording_instant
 from metering.arguments.clock import at_or_none
 from metering.arguments.ids import found_by_id
@@ -81,9 +82,10 @@ class Entitlements:
         memory = self._engine.entitlements
         with self._engine.log.read() as connection:
             seen = EntitlementQueries(connection)
-            position = memory.follow(seen)
-            now = self._engine.present(seen, asked.customer)
-            known = memory.known(position, asked.customer, asked.feature)
+            head = read_head(connection)
+            memory.follow(seen, head.facts_position)
+            now = self._engine.present(seen, asked.customer, head=head)
+            known = memory.known(head.facts_position, asked.customer, asked.feature)
             if known is not None:
                 return *known, now
 
@@ -92,9 +94,9 @@ class Entitlements:
                 return seen.with_lookup_key(name) or None if found is None else [found]
 
             named = found_by_id(find, asked.feature, "feature", "feature")
-            clocked = self._engine.clocked(seen)
+            clocked = self._engine.clocked(seen, head)
             timeline = seen.of_customer(asked.customer, clocked).timeline
             if asked.customer not in clocked.times:
                 its = asked.customer, timeline
-                memory.keep(position, (asked.feature, named), its)
+                memory.keep(head.facts_position, (asked.feature, named), its)
         return named, timeline, now

@@ -70,8 +70,9 @@ def _record(engine: Engine, customers: Sequence[str]) -> None:
     """Record what some customers got and lost by now, where they did."""
     with engine.log.read() as connection:
         seen = EntitlementQueries(connection)
-        now = engine.present(seen, customers[0])
-        looks = seen.looks(customers, now, engine.clocked(seen))
+        head = read_head(connection)
+        now = engine.present(seen, customers[0], head=head)
+        looks = seen.looks(customers, now, engine.clocked(seen, head))
     changed = [each.customer for each in looks if each.updates]
     if changed:
         with engine.writing_of(*changed) as writing:

@@ -154,13 +154,13 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
         clocked = self.clocked(writing, writing.head)
         go_by_its_clock(writing, clocked, customers)
 
-    def present(self, seen: Seeing, *customers: str) -> int:
-        """Return the present instant, by the clock of customers if they share one.
+    def present(self, seen: Seeing, *customers: str, head: Head | None = None) -> int:
+        """Return the present instant, by the clock customers share if any; see `clocked`.
 
         Raises:
             ResourceMissingError: it is deleted, and the customers with it.
         """
-        head = read_head(seen.connection)
+        head = head or read_head(seen.connection)
         now = recording_instant(head, self.now())
         return present_of(self.clocked(seen, head), customers, now)
 

@@ -8,8 +8,6 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ledger.commits import read_head
-
 if TYPE_CHECKING:
     from projections.entitlements.queries import EntitlementQueries, NewestFacts
     from projections.kernels.entitlements import (
@@ -42,13 +40,11 @@ class EntitlementMemory:
             named, timeline = self._named.get(feature), self._timelines.get(customer)
         return None if named is None or timeline is None else (named, timeline)
 
-    def follow(self, seen: "EntitlementQueries") -> int:
-        """Forget what facts have changed since, and return the position of the last."""
-        position = read_head(seen.connection).facts_position
+    def follow(self, seen: "EntitlementQueries", facts_position: int) -> None:
+        """Forget what facts have changed since, up to the last that is seen."""
         with self._lock:
-            if position > self._position:
-                self._follow(seen, position)
-        return position
+            if facts_position > self._position:
+                self._follow(seen, facts_position)
 
     def keep(
         self,
