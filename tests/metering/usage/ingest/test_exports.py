@@ -1,7 +1,7 @@
 """What a store exports comes back as what it was: the round trip through every form."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,14 @@ def exported(connect: Connect, clock: metering.FixedClock) -> metering.Metering:
     create_meters(store)
     fill(store)
     return store
+
+
+@pytest.fixture
+def fresh(clock: metering.FixedClock) -> Iterator[metering.Metering]:
+    """Another store, of these meters and no event."""
+    with metering.connect(":memory:", clock=clock) as store:
+        create_meters(store)
+        yield store
 
 
 def as_table(store: metering.Metering, _: Path) -> object:
@@ -134,14 +142,11 @@ def usage(store: metering.Metering) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(("form", "left_out"), FORMS)
 def test_an_export_comes_back_as_what_it_was(
     exported: metering.Metering,
-    connect: Connect,
-    clock: metering.FixedClock,
+    fresh: metering.Metering,
     tmp_path: Path,
     form: Callable[[metering.Metering, Path], object],
     left_out: dict[str, int],
 ) -> None:
-    fresh = metering.connect(":memory:", clock=clock)
-    create_meters(fresh)
     source = form(exported, tmp_path)
 
     first = fresh.meter_events.ingest(source)
@@ -157,10 +162,8 @@ def test_an_export_comes_back_as_what_it_was(
 
 
 def test_a_flat_export_makes_no_payload_of_what_the_store_wrote(
-    exported: metering.Metering, clock: metering.FixedClock
+    exported: metering.Metering, fresh: metering.Metering
 ) -> None:
-    fresh = metering.connect(":memory:", clock=clock)
-    create_meters(fresh)
     flat = exported.sql("""
         SELECT position, recorded_at, event_name, customer, timestamp, value,
                identifier, cancelled, payload['model'] AS model
@@ -180,10 +183,8 @@ def test_a_flat_export_makes_no_payload_of_what_the_store_wrote(
 
 
 def test_columns_of_an_export_that_are_asked_for_are_kept(
-    exported: metering.Metering, clock: metering.FixedClock
+    exported: metering.Metering, fresh: metering.Metering
 ) -> None:
-    fresh = metering.connect(":memory:", clock=clock)
-    create_meters(fresh)
     query = "SELECT * EXCLUDE (payload) FROM events WHERE event_name = 'tokens'"
 
     receipt = fresh.meter_events.ingest(
@@ -195,10 +196,8 @@ def test_columns_of_an_export_that_are_asked_for_are_kept(
 
 
 def test_a_segment_is_ingested_without_what_the_store_wrote(
-    clock: metering.FixedClock, tmp_path: Path
+    fresh: metering.Metering, clock: metering.FixedClock, tmp_path: Path
 ) -> None:
-    fresh = metering.connect(":memory:", clock=clock)
-    create_meters(fresh)
     with metering.connect(tmp_path / "store", clock=clock) as store:
         create_meters(store)
         fill(store)
@@ -222,10 +221,8 @@ def test_a_segment_is_ingested_without_what_the_store_wrote(
     [("TRUE", (0, 0, 0)), ("t", (0, 0, 0)), ("False", (1, 0, 0)), ("maybe", (0, 0, 1))],
 )
 def test_other_spellings_of_cancelled_are_understood_or_refused(
-    exported: metering.Metering, clock: metering.FixedClock, word: str, expected: object
+    exported: metering.Metering, fresh: metering.Metering, word: str, expected: object
 ) -> None:
-    fresh = metering.connect(":memory:", clock=clock)
-    create_meters(fresh)
     [kept] = exported.sql(f"{ALL} LIMIT 1").drop_columns("cancelled").to_pylist()
     rows = [{**kept, "payload": dict(kept["payload"]), "cancelled": word}]
 
