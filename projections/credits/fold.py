@@ -72,7 +72,7 @@ def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     for each in changed:
         _change_grant(connection, *each)
     # Answered with what is waited for next, where a server is asked.
-    asked = ask_for_pools(connection)
+    asked = ask_for_pools(connection, facts)
     of_holds = [
         (at, when, fact) for at, when, fact in facts if isinstance(fact, HoldFact)
     ]

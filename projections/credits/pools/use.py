@@ -52,8 +52,13 @@ _Amounts = Counter[tuple[int, str]]
 """By the position of a grant and a customer."""
 
 
-def ask_for_pools(connection: Connection) -> Any:
-    """Ask whether there is a grant of a pool; `fold_pool_use` waits for the answer."""
+def ask_for_pools(connection: Connection, facts: Sequence[RecordedFact]) -> Any:
+    """Ask whether there is a grant of a pool; `fold_pool_use` waits for the answer.
+
+    Nothing is asked, and None returned, where the facts move no credit.
+    """
+    if not any(isinstance(fact, _MOVING) for _, _, fact in facts):
+        return None
     return _ANY.run(connection, {})
 
 
@@ -65,11 +70,9 @@ def fold_pool_use(
     Args:
         connection: to the tables.
         facts: in their order.
-        asked: by `ask_for_pools`, since a grant was folded last.
+        asked: by `ask_for_pools` about them, since a grant was folded last.
     """
-    if not any(isinstance(fact, _MOVING) for _, _, fact in facts):
-        return
-    if asked.fetchone() is None:
+    if asked is None or asked.fetchone() is None:
         return
     applied, held, given_back = _Amounts(), _Amounts(), list[int]()
     for position, _, fact in facts:
@@ -90,7 +93,7 @@ def fold_pool_use_of_run(
     connection: Connection, first_position: int, facts: SettledInvoices
 ) -> None:
     """Fold a portion of a billing run; all else of it was folded before."""
-    if not _has_pools(connection):
+    if _ANY.run(connection, {}).fetchone() is None:
         return
     applied = _Amounts()
     number = len(facts.given_back)
@@ -102,10 +105,6 @@ def fold_pool_use_of_run(
             for _ in range(count):
                 applied[next(grants), customer] += next(amounts)
     _write(connection, applied, _Amounts())
-
-
-def _has_pools(connection: Connection) -> bool:
-    return ask_for_pools(connection).fetchone() is not None
 
 
 def _hold(applied: _Amounts, held: _Amounts, fact: HoldFact) -> None:
