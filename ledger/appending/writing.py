@@ -131,14 +131,9 @@ class Writing:
         content = facts if isinstance(facts, SettledInvoices) else tuple(facts)
         self._claim(_made_by(content[-1]) if isinstance(content, tuple) else None)
         if self._clocked is not None:
-            content = (self._clocked, *_singly(content))
+            content = (self._clocked, *content)
         body = encode_facts(content)
-        commit, is_made = self._send(
-            content, CommitKind.FACTS, body, facts_digest(body)
-        )
-        # Sent in one go with what it folds into, where the database can.
-        self._fold.fold(self.connection, commit)
-        _check_appended(is_made())
+        self._append(content, CommitKind.FACTS, body, facts_digest(body))
 
     def record_events(self, new: Draft) -> None:
         """Record the events of a draft, all of which are new by `settle`.
@@ -151,8 +146,7 @@ class Writing:
         """
         assert self.commit is None, "a database transaction makes one commit"
         self._claim(None)
-        _, is_made = self._send(new.events, CommitKind.USAGE, *new.encoded)
-        _check_appended(is_made())
+        self._append(new.events, CommitKind.USAGE, *new.encoded)
         self.hashes = new.hashes
 
     def _claim(self, made: str | None) -> None:
@@ -163,24 +157,20 @@ class Writing:
         if not Requests(self.connection).claim([request], self.real_now, made=made):
             raise RequestRepeatedError(request.idempotency_key)
 
-    def _send(
+    def _append(
         self, content: UsageEvents | Facts, kind: CommitKind, body: bytes, digest: bytes
-    ) -> tuple[Commit, Callable[[], bool]]:
-        """Send a commit; return it with what waits for the answer."""
+    ) -> None:
+        """Append a commit, with what it folds into."""
         known = self.head
         commit, self.head = next_commit(known, content, kind, digest, self.log_now)
         self.commit = commit
         # The server's clock was read with the head, so it is not compared again.
-        return commit, self._attempt.send(known, self.head, commit, body, ANY_TIME)
-
-
-def _check_appended(is_appended: bool) -> None:  # noqa: FBT001  # it says what it is
-    assert is_appended, "the head was read under the write lock"
-
-
-def _singly(facts: Facts) -> tuple[Fact, ...]:
-    """Return facts one by one, also those that are columns."""
-    return tuple(facts) if isinstance(facts, SettledInvoices) else facts
+        answer = self._attempt.send(known, self.head, commit, body, ANY_TIME)
+        if kind is CommitKind.FACTS:
+            # Sent before the answer is waited for, where the database can.
+            self._fold.fold(self.connection, commit)
+        is_appended = answer()
+        assert is_appended, "the head was read under the write lock"
 
 
 _MADE: Mapping[type[Fact], Callable[[Any], str]] = {
