@@ -23,7 +23,7 @@ session's.
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -324,18 +324,16 @@ def _transaction(
     with lent_driver(connection) as driver:
         is_done = False
         try:
-            if _may_pipeline(connection):
-                with pipelined(connection, driver):
+            is_piped = _may_pipeline(connection)
+            with pipelined(connection, driver) if is_piped else nullcontext():
+                if is_piped:
                     *_, last = [driver.execute(each) for each in begin]
                     if is_awaited:
                         last.fetchall()
-                    yield
-                    # As SQLAlchemy's own commit, for those who listen to the engine.
-                    connection.dispatch.commit(connection)
-                    driver.execute("COMMIT")
-            else:
-                driver.execute("; ".join(begin))
+                else:
+                    driver.execute("; ".join(begin))
                 yield
+                # As SQLAlchemy's own commit, for those who listen to the engine.
                 connection.dispatch.commit(connection)
                 driver.execute("COMMIT")
             is_done = True
