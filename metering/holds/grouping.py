@@ -143,7 +143,6 @@ class HoldToCreate:
 
     def decided(self, at: Deciding) -> DecidedHold:
         """Make the hold, unless it is there."""
-        at.seen.holds.read_ahead([self.hold_id], self.invoices())
         known, now = at.seen.holds.hold(self.hold_id), at.now
         wanted = at.rating.with_usage(at.writing, self.asked, self.wanted)
         if known is not None:
@@ -268,8 +267,7 @@ class HoldsGroup:
             with self._engine.writing_credits(whose) as (writing, _):
                 known = self._kept.taken(writing)
                 seen = known.seen
-                if len(drafts) > 1:
-                    _read_ahead(seen, [*drafts.values()])
+                _read_ahead(seen, [*drafts.values()])
                 before = _DecidedBefore(known, [*drafts.values()])
                 for at, draft in drafts.items():
                     if not before.may_follow(draft):
