@@ -16,9 +16,7 @@ def owner_of(grant_id: object) -> Callable[[CreditQueries], Collection[str] | No
         if not (isinstance(grant_id, str) and is_storable(grant_id)):
             return ()
         grant = seen.grant(grant_id)
-        if grant is None:
-            return None
         # What a pool has is never due.
-        return [grant.customer] if grant.pool is None else ()
+        return None if grant is None else grant.owners
 
     return whose
