@@ -18,7 +18,7 @@ def check_limits(  # noqa: PLR0913  # who spends how much of what, when
     price: str | None,
     currency: str,
     amount: int,
-    instant: int | None = None,
+    instant: int,
 ) -> None:
     """Check that a customer may spend an amount more, which a hold keeps or draws.
 
@@ -29,17 +29,18 @@ def check_limits(  # noqa: PLR0913  # who spends how much of what, when
         price: for which; None is for every one.
         currency: of the amount.
         amount: in minor units.
-        instant: in whose windows it counts; None is now.
+        instant: in whose windows it counts.
 
     Raises:
         InvalidRequestError: it would pass a limit.
     """
     seen = LimitQueries(writing.connection)
-    at = writing.now if instant is None else instant
     limits = [
         each
         for each in seen.of_customer(customer)
-        if each.currency == currency and each.counts(price) and each.has_window_at(at)
+        if each.currency == currency
+        and each.counts(price)
+        and each.has_window_at(instant)
     ]
     if not limits:
         return
@@ -47,7 +48,7 @@ def check_limits(  # noqa: PLR0913  # who spends how much of what, when
         writing.take_in_events()
     read = LimitStandings(engine, seen)
     for limit in limits:
-        standing = read.of(limit, at, writing.now)
+        standing = read.of(limit, instant, writing.now)
         if amount > standing.left:
             raise limit_reached(standing, amount)
 
