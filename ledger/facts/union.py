@@ -220,11 +220,16 @@ TERMS = (
 """The classes of the facts that change what is billed, and when."""
 
 
-def changes_checks(fact: Fact) -> bool:
-    """Whether events are checked otherwise after a fact: by their meter, or their time."""
+def is_of_clocks(fact: Fact) -> bool:
+    """Whether a fact may change who lives by a test clock, or what that shows."""
     if isinstance(fact, CustomerCreated):
         return fact.test_clock is not None
-    return isinstance(fact, MeterFact | TestClockFact)
+    return isinstance(fact, TestClockFact)
+
+
+def changes_checks(fact: Fact) -> bool:
+    """Whether events are checked otherwise after a fact: by their meter, or their time."""
+    return isinstance(fact, MeterFact) or is_of_clocks(fact)
 
 
 RecordedFacts = tuple[int, int, Fact | SettledInvoices]

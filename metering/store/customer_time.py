@@ -11,9 +11,8 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from ledger.appending.writing import Writing
-from ledger.facts.customers import CustomerCreated
-from ledger.facts.test_clocks import TestClockFact, TestClockTime
-from ledger.facts.union import Fact
+from ledger.facts.test_clocks import TestClockTime
+from ledger.facts.union import is_of_clocks
 from metering.arguments.ids import found_by_id
 from metering.bodies import ResourceObject
 from metering.errors import (
@@ -132,15 +131,8 @@ def follow_clocks(known: ClockedCatalog, before: int, writing: Writing) -> None:
     """
     commit = writing.commit
     assert commit is not None, "it is committed"
-    if not any(map(_is_of_clocks, commit.single_facts)):
+    if not any(map(is_of_clocks, commit.single_facts)):
         known.follow(before, writing.head.facts_position)
-
-
-def _is_of_clocks(fact: Fact) -> bool:
-    """Whether a fact may change who lives by a clock, or what that shows."""
-    if isinstance(fact, CustomerCreated):
-        return fact.test_clock is not None
-    return isinstance(fact, TestClockFact)
 
 
 def with_clock(
