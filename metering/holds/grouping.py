@@ -254,9 +254,6 @@ class HoldsGroup:
         self, drafts: dict[int, HoldDraft]
     ) -> dict[int, HoldOutcome | InvalidRequestError]:
         """Decide drafts in one commit, but for those that need what it records."""
-        decided: dict[int, DecidedHold] = {}
-        refused: dict[int, InvalidRequestError] = {}
-        facts: list[CreditHoldCreated | CreditHoldSettled] = []
 
         def whose(seen: CreditQueries) -> Collection[str]:
             nonlocal drafts
@@ -266,36 +263,45 @@ class HoldsGroup:
         try:
             with self._engine.writing_credits(whose) as (writing, _):
                 known = self._kept.taken(writing)
-                seen = known.seen
-                _read_ahead(seen, [*drafts.values()])
-                before = _DecidedBefore(known, [*drafts.values()])
-                for at, draft in drafts.items():
-                    if not before.may_follow(draft):
-                        continue
-                    position = writing.next_position + len(facts)
-                    here = Deciding(
-                        engine=self._engine,
-                        rating=self._rating,
-                        writing=writing,
-                        known=known,
-                        position=position,
-                        now=writing.now,
-                    )
-                    try:
-                        decided[at] = draft.decided(here)
-                    except InvalidRequestError as error:
-                        refused[at] = error
-                        continue
-                    if (fact := decided[at].fact) is not None:
-                        facts.append(fact)
-                        before.took(draft)
-                ids = self._ids_of(seen, [each.hold for each in decided.values()])
-                writing.record(facts)
+                decided, refused = self._decide(writing, known, drafts)
+                ids = self._ids_of(known.seen, [each.hold for each in decided.values()])
+                facts = [each.fact for each in decided.values()]
+                writing.record([fact for fact in facts if fact is not None])
             self._kept.keep(known, writing)
         except (TestClockAdvancingError, ResourceMissingError) as error:
             # Their clock is being moved on, or is gone; others go on.
             return dict.fromkeys(drafts, error)
         return refused | {at: HoldOutcome(each, ids) for at, each in decided.items()}
+
+    def _decide(
+        self, writing: Writing, known: KnownCredits, drafts: Mapping[int, HoldDraft]
+    ) -> tuple[dict[int, DecidedHold], dict[int, InvalidRequestError]]:
+        """Decide drafts in their order; return what was decided, and what refused."""
+        decided: dict[int, DecidedHold] = {}
+        refused: dict[int, InvalidRequestError] = {}
+        position = writing.next_position
+        _read_ahead(known.seen, [*drafts.values()])
+        before = _DecidedBefore(known, [*drafts.values()])
+        for at, draft in drafts.items():
+            if not before.may_follow(draft):
+                continue
+            here = Deciding(
+                engine=self._engine,
+                rating=self._rating,
+                writing=writing,
+                known=known,
+                position=position,
+                now=writing.now,
+            )
+            try:
+                decided[at] = draft.decided(here)
+            except InvalidRequestError as error:
+                refused[at] = error
+                continue
+            if decided[at].fact is not None:
+                position += 1
+                before.took(draft)
+        return decided, refused
 
     def _ids_of(
         self, seen: CreditsTogether, holds: Sequence[Hold]
