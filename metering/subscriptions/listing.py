@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from ledger.commits import read_head
 from metering.arguments.pages import page_of
 from metering.arguments.times import created_within
 from metering.store.customer_time import clock_known
@@ -26,11 +27,11 @@ def subscriptions_asked_for(
 ) -> Sequence[Subscription]:
     """Return a page of subscriptions, and one beyond it, newest first."""
     with engine.log.read() as connection:
-        seen = SubscriptionQueries(connection)
+        head, seen = read_head(connection), SubscriptionQueries(connection)
         if asked.test_clock is not None:
             now = clock_known(seen, asked.test_clock).frozen_time
         else:
-            now = engine.present(seen, *filter(None, [asked.customer]))
+            now = engine.present(seen, *filter(None, [asked.customer]), head=head)
         wanted = SubscriptionFilter(
             customer=asked.customer,
             price_id=asked.price,
@@ -42,4 +43,4 @@ def subscriptions_asked_for(
         )
         page = page_of(asked, lambda each, at: subscription_of(seen, each, at).position)
         found = seen.subscriptions(wanted, page)
-        return shown_subscriptions(engine, seen, found, now)
+        return shown_subscriptions(engine, seen, found, now, head)

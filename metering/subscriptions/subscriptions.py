@@ -9,6 +9,7 @@ from typing import Literal
 
 from msgspec import UNSET, UnsetType
 
+from ledger.commits import read_head
 from ledger.facts.subscriptions import (
     SubscriptionCanceled,
     SubscriptionPaused,
@@ -320,10 +321,10 @@ class Subscriptions:
             ResourceMissingError: there is no such subscription.
         """
         with self._engine.log.read() as connection:
-            seen = SubscriptionQueries(connection)
+            head, seen = read_head(connection), SubscriptionQueries(connection)
             found = subscription_of(seen, subscription_id)
-            now = self._engine.present(seen, found.customer)
-            [shown] = shown_subscriptions(self._engine, seen, [found], now)
+            now = self._engine.present(seen, found.customer, head=head)
+            [shown] = shown_subscriptions(self._engine, seen, [found], now, head)
         return shown
 
     def list(  # noqa: PLR0913  # Stripe's filters have names

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ledger.appending.writing import Writing
+from ledger.entries import Head
 from metering.arguments.ids import found_by_id
 from metering.errors import ResourceMissingError
 from metering.store.customer_time import with_clock
@@ -41,12 +42,13 @@ def shown_subscriptions(
     seen: SubscriptionQueries,
     found: Sequence[SubscriptionDefinition],
     now: int,
+    head: Head,
 ) -> list[Subscription]:
     """Return subscriptions as resources, as they are at the present instant."""
     ids = {item.price.price_id for each in found for item in each.items_at(now)}
     prices = PriceQueries(seen.connection).prices_used(ids)
     livemode = engine.settings.livemode
-    clocked = engine.clocked(seen)
+    clocked = engine.clocked(seen, head)
     return [
         with_clock(
             clocked,
