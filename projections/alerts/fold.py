@@ -45,8 +45,9 @@ from projections.kernels.alerts.book import (
     created,
 )
 from projections.kernels.credits.falls import Occurrence
+from projections.kernels.test_clocks import ClockTimes
 from projections.schema import RecordedFact, TableFold
-from projections.test_clocks.queries import ClockTimes, by_clock, times_of
+from projections.test_clocks.queries import by_clock, times_of
 
 TriggerFactT = TypeVar(
     "TriggerFactT", UsageAlertTriggered, SpendLimitWarned, CreditAlertTriggered

@@ -20,6 +20,23 @@ KEPT = 30 * 86_400_000_000
 """How long after its creation a clock is deleted, in microseconds."""
 
 
+class ClockTimes(msgspec.Struct, frozen=True):
+    """What a test clock showed, position by position.
+
+    Attributes:
+        positions: at which it began to show other instants, ascending.
+        instants: that it showed from there on.
+    """
+
+    positions: tuple[int, ...]
+    instants: tuple[int, ...]
+
+    def at(self, position: int) -> int | None:
+        """Return what it showed at a position; None before it was there."""
+        index = bisect_right(self.positions, position)
+        return self.instants[index - 1] if index else None
+
+
 class FrozenTime(msgspec.Struct, frozen=True):
     """What a test clock shows.
 
@@ -29,8 +46,7 @@ class FrozenTime(msgspec.Struct, frozen=True):
         is_advancing: whether it is being moved on.
         is_deleted: whether it and its customers are gone.
         attached: the position at which a customer began to live by it.
-        positions: at which it began to show other instants, ascending.
-        instants: that it showed from there on.
+        times: what it showed before, and shows.
     """
 
     test_clock_id: str
@@ -38,14 +54,11 @@ class FrozenTime(msgspec.Struct, frozen=True):
     is_advancing: bool
     is_deleted: bool
     attached: int
-    positions: tuple[int, ...]
-    instants: tuple[int, ...]
+    times: ClockTimes
 
     def at(self, position: int) -> int | None:
         """Return what it showed to its customer at a position; None before it did."""
-        if position < self.attached:
-            return None
-        return self.instants[bisect_right(self.positions, position) - 1]
+        return None if position < self.attached else self.times.at(position)
 
 
 class ClockStatus(enum.Enum):

@@ -1,6 +1,5 @@
 """Queries of test clocks, as one database transaction sees them."""
 
-from bisect import bisect_right
 from collections.abc import Set as AbstractSet
 
 from sqlalchemy import Connection, bindparam, func, select
@@ -10,6 +9,7 @@ from projections.kernels.test_clocks import (
     KEPT,
     ClockDefinition,
     ClockStatus,
+    ClockTimes,
     FrozenTime,
 )
 from projections.rows import Page
@@ -64,22 +64,9 @@ def read_clocked(connection: Connection) -> dict[str, FrozenTime]:
             is_advancing=row.status == ClockStatus.ADVANCING.value,
             is_deleted=bool(row.is_deleted),
             attached=row.position,
-            positions=tuple(times[clock].positions),
-            instants=tuple(times[clock].instants),
+            times=times[clock],
         )
     return found
-
-
-class ClockTimes:
-    """What one test clock showed, position by position."""
-
-    def __init__(self, positions: list[int], instants: list[int]) -> None:
-        self.positions, self.instants = positions, instants
-
-    def at(self, position: int) -> int | None:
-        """Return what it showed at a position; None before it was there."""
-        index = bisect_right(self.positions, position)
-        return self.instants[index - 1] if index else None
 
 
 def by_clock(times: ClockTimes, position: int) -> Occurrence:
@@ -92,11 +79,8 @@ def times_of(
     connection: Connection, customers: AbstractSet[str]
 ) -> dict[str, ClockTimes]:
     """Return what the clocks of some customers showed; of others, nothing."""
-    seen, clocked = ClockQueries(connection), read_clocked(connection)
-    return {
-        each: seen.times(clocked[each].test_clock_id)
-        for each in sorted(customers & clocked.keys())
-    }
+    clocked = read_clocked(connection)
+    return {each: clocked[each].times for each in sorted(customers & clocked.keys())}
 
 
 class ClockQueries:
@@ -139,4 +123,6 @@ class ClockQueries:
         """Return what a clock showed, position by position."""
         given = {"test_clock_id": test_clock_id}
         rows = self.connection.execute(_TIMES, given).all()
-        return ClockTimes([row.position for row in rows], [row.instant for row in rows])
+        return ClockTimes(
+            tuple(row.position for row in rows), tuple(row.instant for row in rows)
+        )
