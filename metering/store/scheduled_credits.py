@@ -124,11 +124,11 @@ class ScheduledCredits:
             instant: of the others.
         """
         if clocked and customers is not None:
-            by_log, groups = _by_time(clocked, customers)
+            by_log, by_clock = clocked.by_time(customers)
             return any(
                 not clocked.times[those[0]].is_advancing
                 and seen.are_due(those, clocked.times[those[0]].instant)
-                for those in groups
+                for those in by_clock.values()
             ) or self.are_due(seen, facts_position, by_log, instant)
         return self.are_due(seen, facts_position, customers, instant)
 
@@ -158,8 +158,8 @@ class ScheduledCredits:
                 return 0
         if not clocked or customers is None:
             return self._record(customers, None)
-        by_log, groups = _by_time(clocked, customers)
-        made = sum(self._record(those, those[0]) for those in groups)
+        by_log, by_clock = clocked.by_time(customers)
+        made = sum(self._record(those, those[0]) for those in by_clock.values())
         return made + (self._record(by_log, None) if by_log else 0)
 
     def _record(self, customers: Collection[str] | None, lives_by: str | None) -> int:
@@ -184,21 +184,3 @@ class ScheduledCredits:
             made += len(due)
             if len(due) < GRANTS_AT_A_TIME:
                 return made
-
-
-def _by_time(
-    clocked: ClockedCustomers, customers: Collection[str]
-) -> tuple[list[str], list[list[str]]]:
-    """Return the customers that live by the log, and those of each clock together.
-
-    Those of deleted clocks are left out.
-    """
-    by_log: list[str] = []
-    groups: dict[str, list[str]] = {}
-    for customer in customers:
-        time = clocked.times.get(customer)
-        if time is None:
-            by_log.append(customer)
-        elif not time.is_deleted:
-            groups.setdefault(time.test_clock_id, []).append(customer)
-    return by_log, [*groups.values()]

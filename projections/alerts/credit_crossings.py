@@ -203,20 +203,12 @@ def _of_clocks(
     seen: AlertQueries, customers: Sequence[str], clocked: ClockedCustomers
 ) -> Iterator[CreditAlertTriggered | TestClockTime]:
     """Yield what triggers for customers of test clocks, behind what each clock shows."""
-    for test_clock_id in sorted(
-        {clocked.times[each].test_clock_id for each in customers}
-    ):
-        those = [
-            each
-            for each in customers
-            if clocked.times[each].test_clock_id == test_clock_id
-        ]
-        time = clocked.times[those[0]]
-        if time.is_deleted:
-            continue
-        found = clocked_falls(seen, those, test_clock_id, time.instant)
+    _, by_clock = clocked.by_time(customers)
+    for test_clock_id, those in sorted(by_clock.items()):
+        instant = clocked.times[those[0]].instant
+        found = clocked_falls(seen, those, test_clock_id, instant)
         if found:
-            yield TestClockTime(test_clock_id=test_clock_id, instant=time.instant)
+            yield TestClockTime(test_clock_id=test_clock_id, instant=instant)
             yield from found
 
 

@@ -4,7 +4,7 @@ Kept in memory until a fact changes it. In most stores nobody does, and then ask
 no statement: what this process records itself changes nothing here but by facts of clocks.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -97,15 +97,26 @@ class ClockedCustomers(msgspec.Struct, frozen=True):
             if time.test_clock_id == test_clock_id
         )
 
-    def gone(self, customers: Collection[str] | None = None) -> list[str]:
-        """Return those of some customers, or of all, whose clock is deleted."""
-        if customers is None:
-            return sorted(each for each, time in self.times.items() if time.is_deleted)
-        return [
-            each
-            for each in customers
-            if (time := self.times.get(each)) is not None and time.is_deleted
-        ]
+    def by_time(
+        self, customers: Iterable[str]
+    ) -> tuple[list[str], dict[str, list[str]]]:
+        """Return the customers that live by the log, and those of each clock together.
+
+        Those of deleted clocks are left out.
+        """
+        by_log = list[str]()
+        by_clock: dict[str, list[str]] = {}
+        for customer in customers:
+            time = self.times.get(customer)
+            if time is None:
+                by_log.append(customer)
+            elif not time.is_deleted:
+                by_clock.setdefault(time.test_clock_id, []).append(customer)
+        return by_log, by_clock
+
+    def gone(self) -> list[str]:
+        """Return the customers whose clock is deleted, sorted."""
+        return sorted(each for each, time in self.times.items() if time.is_deleted)
 
 
 NOBODY = ClockedCustomers()
