@@ -48,16 +48,14 @@ def go_by_its_clock(
     writing.go_by(TestClockTime(test_clock_id=time.test_clock_id, instant=time.instant))
 
 
-def clock_at_rest(
-    seen: Seeing, test_clock_id: object, param: str = "test_clock"
-) -> ClockDefinition:
+def clock_at_rest(seen: Seeing, test_clock_id: object) -> ClockDefinition:
     """Return a test clock that is not being moved on.
 
     Raises:
         ResourceMissingError: there is no such clock, or it was deleted.
         TestClockAdvancingError: it is being moved on.
     """
-    found = clock_known(seen, test_clock_id, param)
+    found = clock_known(seen, test_clock_id)
     if found.status is ClockStatus.ADVANCING:
         raise TestClockAdvancingError(found.test_clock_id)
     return found
