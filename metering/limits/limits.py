@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace as with_changes
 
 from ledger.appending.writing import Writing
+from ledger.commits import read_head
 from ledger.facts.credits.limits import SpendLimitCanceled, SpendLimitUpdated
 from ledger.facts.union import Fact
 from metering.arguments.currencies import check_amount
@@ -256,7 +257,10 @@ class SpendLimits:
     ) -> Sequence[SpendLimit]:
         read = LimitStandings(self._engine, seen)
         livemode = self._engine.settings.livemode
-        times = [self._engine.present(seen, each.customer) for each in limits]
+        head = read_head(seen.connection)
+        times = [
+            self._engine.present(seen, each.customer, head=head) for each in limits
+        ]
         return [
             limit_resource(read.of(each, now, now), livemode=livemode)
             for each, now in zip(limits, times, strict=True)
