@@ -69,10 +69,12 @@ def _step(engine: Engine, test_clock_id: str) -> bool:
         if clock is None or clock.is_deleted or clock.target is None:
             return False
         clocked = engine.clocked(seen, writing.head)
-        facts = _due(engine, seen, clock, clocked)
+        customers = clocked.of_clock(test_clock_id)
+        facts = _due(engine, seen, clock, customers, clocked)
         if not facts and clock.frozen_time < clock.target:
-            clock = replace(clock, frozen_time=_next_due(seen, clock, clocked))
-            facts = _due_by_time(seen, clock, clocked)
+            next_due = _next_due(seen, clock, customers, clocked)
+            clock = replace(clock, frozen_time=next_due)
+            facts = _due_by_time(seen, clock, customers, clocked)
         elif not facts:
             writing.record([TestClockReady(test_clock_id=test_clock_id)])
             return False
@@ -81,11 +83,13 @@ def _step(engine: Engine, test_clock_id: str) -> bool:
 
 
 def _next_due(
-    seen: ClockQueries, clock: ClockDefinition, clocked: ClockedCustomers
+    seen: ClockQueries,
+    clock: ClockDefinition,
+    customers: Sequence[str],
+    clocked: ClockedCustomers,
 ) -> int:
     """Return the next instant at which something falls due, or that of the target."""
     assert clock.target is not None, "it is advancing"
-    customers = clocked.of_clock(clock.test_clock_id)
     if not customers:
         return clock.target
     connection, shown = seen.connection, clock.frozen_time
@@ -105,13 +109,13 @@ def _due(
     engine: Engine,
     seen: ClockQueries,
     clock: ClockDefinition,
+    customers: Sequence[str],
     clocked: ClockedCustomers,
 ) -> Sequence[Fact]:
     """Return what is due at the instant that a clock shows, or is triggered by then."""
-    customers = clocked.of_clock(clock.test_clock_id)
     if not customers:
         return ()
-    due = _due_by_time(seen, clock, clocked)
+    due = _due_by_time(seen, clock, customers, clocked)
     if due or not engine.evaluator.has_credit_alerts:
         return due
     alerts = AlertQueries(seen.connection)
@@ -119,13 +123,15 @@ def _due(
 
 
 def _due_by_time(
-    seen: ClockQueries, clock: ClockDefinition, clocked: ClockedCustomers
+    seen: ClockQueries,
+    clock: ClockDefinition,
+    customers: Sequence[str],
+    clocked: ClockedCustomers,
 ) -> Sequence[Fact]:
     """Return what time brought about of one kind that nobody recorded."""
-    customers, instant = clocked.of_clock(clock.test_clock_id), clock.frozen_time
     if not customers:
         return ()
-    connection = seen.connection
+    connection, instant = seen.connection, clock.frozen_time
     due = ScheduleQueries(connection).due(customers, instant, GRANTS_AT_A_TIME)
     if granted := [*due]:
         return granted
