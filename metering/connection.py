@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from datetime import timedelta
-from typing import TYPE_CHECKING, Self, overload
+from typing import TYPE_CHECKING, Self
 from weakref import WeakSet
 
 from metering.arguments.strings import check_path
 from metering.arguments.times import duration
+from metering.explaining.explaining import Explaining
 from metering.groups import CallGroups
 from metering.reaggregation.bulk_usage import BulkUsage
 from metering.recording.limits import MAX_AGE, MAX_EVENTS
@@ -26,11 +27,6 @@ if TYPE_CHECKING:
     from ledger.places import Place
     from ledger.sealing import StepCallback
     from metering.arguments.clock import Clock
-    from metering.arguments.times import Time
-    from metering.credits.resources import CreditBalanceSummary
-    from metering.explaining.balances import BalanceExplanation
-    from metering.explaining.explanations import Explanation
-    from metering.explaining.figures import Figure
     from metering.recording.buffer import WhenFull
     from metering.recording.events import UnrecordedEvent
     from metering.recording.recorder import Recorder
@@ -42,7 +38,7 @@ if TYPE_CHECKING:
     from metering.webhooks.resources import DeliveryReceipt
 
 
-class Metering(CallGroups, BulkUsage):
+class Metering(CallGroups, BulkUsage, Explaining):
     """A connection to a store. Thread-safe; refuses use after a fork.
 
     Attributes:
@@ -169,66 +165,6 @@ class Metering(CallGroups, BulkUsage):
         from metering.rating.rating import rated
 
         return rated(self._engine, usage, prices, currency)
-
-    @overload
-    def explain(
-        self,
-        figure: Figure | None = None,
-        *,
-        meter: str | None = None,
-        customer: str | None = None,
-        start_time: Time | None = None,
-        end_time: Time | None = None,
-        as_of: Time | None = None,
-    ) -> Explanation: ...
-
-    @overload
-    def explain(self, figure: CreditBalanceSummary) -> BalanceExplanation: ...
-
-    def explain(
-        self,
-        figure: Figure | CreditBalanceSummary | None = None,
-        *,
-        meter: str | None = None,
-        customer: str | None = None,
-        start_time: Time | None = None,
-        end_time: Time | None = None,
-        as_of: Time | None = None,
-    ) -> Explanation | BalanceExplanation:
-        """Explain a figure, or the usage of a customer in ``[start_time, end_time)``.
-
-        The explanation has the figure and what it is made of, the events that count, those
-        that do not and why, and what came late. It records nothing.
-
-        Args:
-            figure: a `MeterEventSummary`; a `StatementLine` of a metered price, whose
-                quantity is explained; or an `AlertTriggered` of a usage threshold. Each is
-                explained as of the position that it counts up to. Of a
-                `CreditBalanceSummary` of all grants the transactions are told that its
-                ledger balances are made of. Otherwise name the usage:
-            meter: id or event name.
-            customer: any; one without usage has a value of 0.
-            start_time: inclusive; any microsecond.
-            end_time: exclusive, after `start_time`.
-            as_of: a position of the log, or a time: events and cancellations as they were
-                known then.
-
-        Raises:
-            ResourceMissingError: there is no such meter.
-            InvalidRequestError: an argument is malformed, a figure is given and usage is
-                named, or the figure is of another kind.
-        """
-        from metering.explaining.figures import explained
-
-        return explained(
-            self._engine,
-            figure,
-            meter=meter,
-            customer=customer,
-            start_time=start_time,
-            end_time=end_time,
-            as_of=as_of,
-        )
 
     def catch_up(self) -> int:
         """Take in what was recorded, evaluate alerts, and return the position reached.

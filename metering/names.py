@@ -68,6 +68,7 @@ _NAMES: Final = {
         " TestClockAdvancingError TimestampOutOfRangeError"
         " ValueMissingError ValueTooLargeError"
     ),
+    "metering.explaining.amounts": "AmountExplanation AmountPart",
     "metering.explaining.balances": "BalanceExplanation",
     "metering.explaining.explanations": "Explanation ExplanationPart",
     "metering.holds.holds": "CreditHolds",

@@ -119,6 +119,7 @@ from metering.errors import (
     ValueMissingError,
     ValueTooLargeError,
 )
+from metering.explaining.amounts import AmountExplanation, AmountPart
 from metering.explaining.balances import BalanceExplanation
 from metering.explaining.explanations import Explanation, ExplanationPart
 from metering.holds.holds import CreditHolds
@@ -260,7 +261,7 @@ from projections.scans.reaggregation.errors import (
 __all__ = [
     "ActiveEntitlement", "ActiveEntitlementSummary", "ActiveEntitlements",
     "AddressParams", "Alert", "AlertFilter", "AlertFilterParams", "AlertTriggered",
-    "Alerts", "ApiKey", "ApiKeys", "ApplicabilityConfig",
+    "Alerts", "AmountExplanation", "AmountPart", "ApiKey", "ApiKeys", "ApplicabilityConfig",
     "ApplicabilityConfigParams", "AutomaticTax", "BalanceExplanation", "BillingModeParams", "Cancel",
     "CancelParams", "CancellationDetails", "CancellationDetailsParams",
     "Check", "CheckRemaining", "Checkpoint", "Clock", "ClockSkewError", "Columns", "CommitOutcomeUnknownError",

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import ClassVar, Literal
 
 from metering.bodies import ResourceObject
-from metering.credits.requests import CategoryName
+from metering.credits.requests import CategoryName, CreditFilterParams
 
 
 class Monetary(ResourceObject, frozen=True, kw_only=True):
@@ -170,9 +170,10 @@ class CreditBalanceSummary(ResourceObject, frozen=True, kw_only=True):
 
     Attributes:
         at: the instant.
+        filter: which grants count, as it was asked; None where all do.
     """
 
-    beyond_stripe: ClassVar[frozenset[str]] = frozenset({"at"})
+    beyond_stripe: ClassVar[frozenset[str]] = frozenset({"at", "filter"})
 
     object: Literal["billing.credit_balance_summary"] = "billing.credit_balance_summary"
     balances: tuple[CreditBalance, ...]
@@ -180,6 +181,7 @@ class CreditBalanceSummary(ResourceObject, frozen=True, kw_only=True):
     customer_account: str | None = None
     livemode: bool
     at: datetime
+    filter: CreditFilterParams | None = None
 
 
 def monetary(currency: str, value: int) -> CreditAmount:

@@ -13,26 +13,38 @@ from metering.arguments.schema import checked
 from metering.arguments.times import span_of
 from metering.credits.resources import CreditBalanceSummary
 from metering.errors import InvalidRequestError
-from metering.explaining.balances import BalanceExplanation, explained_balance
+from metering.explaining.amounts import (
+    AmountExplanation,
+    explained_line,
+    explained_spend,
+    explained_statement,
+)
+from metering.explaining.balances import (
+    BalanceExplanation,
+    explained_balance,
+    explained_fall,
+)
 from metering.explaining.explanations import Explanation, explained_between
 from metering.explaining.requests import ExplainUsage
 from metering.meters.resources import MeterEventSummary
 from metering.statements.resources import Statement, StatementLine
 from metering.store.engine import Engine
 from projections.calendar import WindowUnit, windows_between
-from projections.kernels.statements import counted_span
 from projections.windows import DAY, END
 
-Figure = MeterEventSummary | StatementLine | AlertTriggered
+Figure = MeterEventSummary | StatementLine
 """What says which usage it is of."""
+
+Explained = Explanation | AmountExplanation | BalanceExplanation
+"""What a figure is explained by."""
+
+_AnyFigure = Figure | AlertTriggered | Statement | CreditBalanceSummary
 
 _UNITS = {"calendar_month": WindowUnit.MONTH, "calendar_day": WindowUnit.DAY}
 _LONGEST_WINDOW = 40 * DAY
 
 
-def explained(
-    engine: Engine, figure: Figure | CreditBalanceSummary | None, **given: Any
-) -> Explanation | BalanceExplanation:
+def explained(engine: Engine, figure: _AnyFigure | None, **given: Any) -> Explained:
     """Explain a figure, or usage that is named; see `Metering.explain`."""
     if figure is None:
         asked = checked(ExplainUsage, **given)
@@ -48,6 +60,10 @@ def explained(
     for name, value in given.items():
         if value is not None:
             raise exclusive("figure", "figure", name)
+    return _explained_figure(engine, figure)
+
+
+def _explained_figure(engine: Engine, figure: _AnyFigure) -> Explained:
     match figure:
         case MeterEventSummary():
             return explained_between(
@@ -62,6 +78,8 @@ def explained(
             return _line(engine, figure)
         case AlertTriggered():
             return _trigger(engine, figure)
+        case Statement():
+            return explained_statement(engine, figure)
         case CreditBalanceSummary():
             return explained_balance(engine, figure)
         case _:
@@ -69,7 +87,8 @@ def explained(
 
 
 def _line(engine: Engine, line: StatementLine) -> Explanation:
-    if line.meter is None:
+    made = explained_line(engine, line)
+    if made is None:
         raise InvalidRequestError(
             f"Line {line.id} has no usage of a meter: its price {line.price} has none, and"
             " its quantity was given, or recorded for its subscription item; explain a"
@@ -77,31 +96,15 @@ def _line(engine: Engine, line: StatementLine) -> Explanation:
             code="figure_not_of_usage",
             param="figure",
         )
-    start, end = counted_span(
-        microseconds(line.period_start),
-        microseconds(line.period_end),
-        None if line.at is None else microseconds(line.at),
-    )
-    return explained_between(
-        engine,
-        meter=line.meter,
-        customer=line.customer,
-        start=start,
-        end=end,
-        as_of=line.position,
-    )
+    return made
 
 
-def _trigger(engine: Engine, triggered: AlertTriggered) -> Explanation:
+def _trigger(engine: Engine, triggered: AlertTriggered) -> Explained:
     threshold = triggered.alert.usage_threshold
-    if threshold is None or triggered.event_position is None:
-        raise InvalidRequestError(
-            f"Alert {triggered.alert.id} has no usage of one meter, but a"
-            f" {triggered.alert.alert_type}; explain the usage of a meter, or list credit"
-            " balance transactions",
-            code="figure_not_of_usage",
-            param="figure",
-        )
+    if triggered.alert.credit_balance_threshold is not None:
+        return explained_fall(engine, triggered)
+    if threshold is None:
+        return explained_spend(engine, triggered)
     start, end = _window(threshold, triggered.window_start)
     return explained_between(
         engine,
@@ -126,11 +129,9 @@ def _window(threshold: UsageThreshold, begins: datetime | None) -> tuple[int, in
 
 def _unexplained(figure: object) -> InvalidRequestError:
     hint = (
-        "a MeterEventSummary, a StatementLine, an AlertTriggered or a"
+        "a MeterEventSummary, a Statement or one of its lines, an AlertTriggered or a"
         " CreditBalanceSummary"
     )
-    if isinstance(figure, Statement):
-        hint = "one of its lines, such as statement.lines[0]"
     return InvalidRequestError(
         f"Invalid figure: a {type(figure).__name__} cannot be explained; give {hint}, or"
         " name meter, customer, start_time and end_time",

@@ -107,10 +107,10 @@ class CreditBalanceSummaries:
         if asked.include_unbilled_usage:
             if wanted is not None:
                 raise exclusive("at", "at", "include_unbilled_usage")
-            return self._with_unbilled_usage(owner, asked.filter)
+            return self._with_unbilled_usage(asked)
         with self._engine.credits([owner]) as (seen, now):
             then = now if wanted is None else wanted
-            chosen = _chosen(seen, owner, asked.filter)
+            chosen = chosen_grants(seen, owner, asked.filter)
             ahead = [
                 each for each in grants_ahead(seen, owner, then) if chosen.has(each)
             ]
@@ -122,14 +122,15 @@ class CreditBalanceSummaries:
             found[currency] = found.get(currency, Balance()).plus(balance)
         shown = sorted(found.items())
         return self._summary(
-            owner, then, [_shown(currency, each) for currency, each in shown]
+            asked, then, [_shown(currency, each) for currency, each in shown]
         )
 
     def _with_unbilled_usage(
-        self, owner: str, wanted: CreditFilterParams | None
+        self, asked: CreditBalanceWithUsage
     ) -> CreditBalanceSummary:
+        owner = asked.customer
         with self._burn_down.present(lambda _: [owner]) as present:
-            chosen = _chosen(present.seen, owner, wanted)
+            chosen = chosen_grants(present.seen, owner, asked.filter)
             now = present.now
             found = _balances_from_now(present.seen, owner, chosen, now)
             burned = self._burn_down.burned(present, owner)
@@ -147,16 +148,20 @@ class CreditBalanceSummaries:
                     ),
                 )
             )
-        return self._summary(owner, now, balances)
+        return self._summary(asked, now, balances)
 
     def _summary(
-        self, owner: str, then: int, balances: Sequence[CreditBalance]
+        self,
+        asked: CreditBalanceWithUsage,
+        then: int,
+        balances: Sequence[CreditBalance],
     ) -> CreditBalanceSummary:
         return CreditBalanceSummary(
             balances=tuple(balances),
-            customer=owner,
+            customer=asked.customer,
             livemode=self._engine.settings.livemode,
             at=at_microseconds(then),
+            filter=asked.filter,
         )
 
     def history(
@@ -189,7 +194,7 @@ class CreditBalanceSummaries:
         owner = asked.customer
         span = InstantSpan(*span_of(start_time, end_time))
         with self._engine.credits([owner]) as (seen, _):
-            chosen = _chosen(seen, owner, asked.filter)
+            chosen = chosen_grants(seen, owner, asked.filter)
             applications = seen.applications_of(owner)
             moves = seen.holds.moves_of(owner)
             grants = grants_moved_by(seen, owner, applications, moves)
@@ -210,7 +215,7 @@ class CreditBalanceSummaries:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Chosen:
+class ChosenGrants:
     """Which grants of a customer a filter lets through; all where it says nothing.
 
     Attributes:
@@ -222,6 +227,7 @@ class _Chosen:
     has_scope: _HasScope | None = None
 
     def has(self, grant: Grant) -> bool:
+        """Whether a grant is let through."""
         if grant.pool is not None:
             return False
         if self.grant is not None:
@@ -237,7 +243,7 @@ def _shown(currency: str, balance: Balance) -> CreditBalance:
     )
 
 
-def _drawn_of(burned: Burned, chosen: _Chosen) -> Mapping[str, int]:
+def _drawn_of(burned: Burned, chosen: ChosenGrants) -> Mapping[str, int]:
     """Return what unbilled usage draws of chosen grants, by currency."""
     sums = Counter[str]()
     for grant in burned.grants:
@@ -247,7 +253,7 @@ def _drawn_of(burned: Burned, chosen: _Chosen) -> Mapping[str, int]:
 
 
 def _balances_from_now(
-    seen: CreditQueries, customer: str, chosen: _Chosen, then: int
+    seen: CreditQueries, customer: str, chosen: ChosenGrants, then: int
 ) -> dict[str, Balance]:
     """Add up grants at an instant that is not past, at which no invoice counts less."""
     if chosen.grant is not None:
@@ -263,7 +269,7 @@ def _balances_from_now(
 
 
 def _balances_then(
-    seen: CreditQueries, customer: str, chosen: _Chosen, then: int
+    seen: CreditQueries, customer: str, chosen: ChosenGrants, then: int
 ) -> dict[str, Balance]:
     """Add up grants at a past instant."""
     grants = [each for each in seen.grants_of(customer) if chosen.has(each)]
@@ -272,24 +278,29 @@ def _balances_then(
     return balances(grants, more_applied, held_at(moves, then), then)
 
 
-def _chosen(
+def chosen_grants(
     seen: CreditQueries, customer: str, given: CreditFilterParams | None
-) -> _Chosen:
-    """Return which grants a filter lets through."""
+) -> ChosenGrants:
+    """Return which grants a filter lets through.
+
+    Raises:
+        ResourceMissingError: the customer has no such grant.
+        InvalidRequestError: it is malformed.
+    """
     if given is None:
-        return _Chosen()
+        return ChosenGrants()
     scope, grant_id = given.get("applicability_scope"), given.get("credit_grant")
     each = {"applicability_scope": scope, "credit_grant": grant_id}
     check_only(given["type"], each, "filter[{}]")
     if scope is not None:
-        return _Chosen(
+        return ChosenGrants(
             has_scope=_covering(prices_of(scope, "filter[applicability_scope]"))
         )
     param = "filter[credit_grant]"
     grant = grant_of(seen, grant_id, param)
     if grant.customer != customer:
         raise ResourceMissingError("credit grant", grant.grant_id, param=param)
-    return _Chosen(grant=grant)
+    return ChosenGrants(grant=grant)
 
 
 def _covering(prices: tuple[str, ...] | None) -> _HasScope:

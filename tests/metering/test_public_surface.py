@@ -11,7 +11,7 @@ import metering
 
 # A promise is written twice, so that a name cannot disappear by mistake.
 PROMISED = """
-    ActiveEntitlement ActiveEntitlementSummary ActiveEntitlements AddressParams Alert AlertFilter AlertFilterParams AlertTriggered Alerts ApiKey
+    ActiveEntitlement ActiveEntitlementSummary ActiveEntitlements AddressParams Alert AlertFilter AlertFilterParams AlertTriggered Alerts AmountExplanation AmountPart ApiKey
     ApiKeys ApplicabilityConfig ApplicabilityConfigParams AutomaticTax
     BalanceExplanation BillingModeParams Cancel CancelParams CancellationDetails
     CancellationDetailsParams Check CheckRemaining Checkpoint Clock ClockSkewError Columns

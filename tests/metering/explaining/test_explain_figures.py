@@ -1,8 +1,10 @@
 """Explaining what the library returned: each figure says what it is of."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 import metering
@@ -13,10 +15,11 @@ from tests.metering.statements.usual_statements import (
     START,
     february,
     priced,
+    tiered,
     use,
 )
-from tests.metering.usual_credits import DAY, apply, grant, line
-from tests.metering.usual_usage import cancel_event
+from tests.metering.usual_credits import DAY, apply, grant, line, money
+from tests.metering.usual_usage import NOW, cancel_event
 
 HALFWAY = START + timedelta(days=14)
 
@@ -111,29 +114,146 @@ def test_a_trigger_is_explained_as_of_its_event(
 
     made = m.explain(triggered)
 
+    assert isinstance(made, metering.Explanation)
     assert made.value == triggered.value
     assert identifiers(made) == counted
     assert made.adds_up()
 
 
-def test_what_is_not_of_usage_is_refused(m: metering.Metering) -> None:
-    price = priced(m)
-    made = m.statements.preview(**february(price, at=HALFWAY))
+def test_a_statement_is_what_its_lines_and_credits_add_up_to(
+    m: metering.Metering, clock: metering.FixedClock
+) -> None:
+    clock.set(START)
+    price, calls = priced(m), tiered(m)
+    grant(m, 30)
+    clock.set(NOW)
+    use(m, "2.5", identifier="one")
+    use(m, "12", "calls", identifier="calls")
+    made = m.statements.finalize(id="st_1", **february(price, calls))
+    use(m, "1", identifier="late")
+
+    why = m.explain(m.statements.retrieve("st_1"))
+
+    assert (why.value, why.currency, why.customer) == (made.amount_due, "usd", "cus_1")
+    assert [(part.kind, part.id, part.amount) for part in why.parts] == [
+        ("line", "il_1", 25),
+        ("line", "il_2", made.lines[1].amount),
+        ("credit", made.credits[0].credit_grant, -25),
+        ("credit", made.credits[0].credit_grant, -5),
+    ]
+    quantities = [part.explanation for part in why.parts]
+    assert [each and identifiers(each) for each in quantities] == [
+        ["one"],
+        ["calls"],
+        None,
+        None,
+    ]
+    assert why.adds_up()
+    assert why.to_dict()["parts"][0]["quantity"]["value"] == "2.5"
+    for wrong in (
+        msgspec.structs.replace(made, amount_due=made.amount_due + 1),
+        msgspec.structs.replace(
+            made, lines=(msgspec.structs.replace(made.lines[0], quantity=Decimal(2)),)
+        ),
+    ):
+        assert not m.explain(wrong).adds_up()
+
+
+@pytest.mark.parametrize("recurrence", ["one_time", "calendar_month"])
+def test_spend_that_triggered_is_what_its_prices_make_of_usage(
+    m: metering.Metering, recurrence: str
+) -> None:
+    price, calls = priced(m), priced(m, "calls", "count", unit_amount=7)
+    spend: Any = {
+        "gte": 35,
+        "currency": "usd",
+        "prices": [price.id, calls.id],
+        "recurrence": recurrence,
+    }
+    m.alerts.create(title="a", alert_type="spend_threshold", spend_threshold=spend)
+    use(m, "1", "calls", identifier="call")
+    use(m, "3.26", identifier="reaches")
+    use(m, "50", identifier="after")
+    m.catch_up()
+    cancel_event(m, "reaches")
+    [triggered] = m.alerts.triggered()
+
+    why = m.explain(triggered)
+
+    assert isinstance(why, metering.AmountExplanation)
+    assert why.value == triggered.value == 40
+    assert [(part.kind, part.id, part.amount) for part in why.parts] == [
+        ("price", price.id, 33),
+        ("price", calls.id, 7),
+    ]
+    assert [
+        identifiers(part.explanation) for part in why.parts if part.explanation
+    ] == [
+        ["reaches"],
+        ["call"],
+    ]
+    assert why.position == triggered.event_position
+    assert why.adds_up()
+
+
+def test_credits_that_fell_are_what_is_left_of_the_grants(
+    m: metering.Metering, clock: metering.FixedClock
+) -> None:
     threshold: Any = {
-        "lte": {"balance_type": "monetary", "monetary": {"currency": "usd", "value": 5}}
+        "lte": {
+            "balance_type": "monetary",
+            "monetary": {"currency": "usd", "value": 120},
+        }
     }
     m.alerts.create(
         title="a",
         alert_type="credit_balance_threshold",
         credit_balance_threshold=threshold,
     )
+    prepaid = grant(m, 100)
+    short = grant(m, 30, expires_at=m.now() + 2 * DAY)
+    later = grant(m, 5, effective_at=m.now() + 9 * DAY)
+    m.credit_holds.create(id="h", customer="cus_1", amount=money(6))
+    apply(m, "in_1", line(20))
+    apply(m, "in_2", line(1))
+    clock.advance(DAY)
+    m.catch_up()
+    [by_invoice] = m.alerts.triggered()
+    grant(m, 18)
+    clock.advance(DAY)
+    m.catch_up()
+    _, by_time = sorted(m.alerts.triggered(), key=lambda each: each.position)
+
+    first, second = m.explain(by_invoice), m.explain(by_time)
+
+    assert isinstance(first, metering.BalanceExplanation)
+    assert isinstance(second, metering.BalanceExplanation)
+    assert first.available == {"usd": by_invoice.value} == {"usd": 104}
+    assert second.available == {"usd": by_time.value}
+    assert (first.adds_up(), second.adds_up()) == (True, True)
+    assert first.grants().read_all().to_pylist() == [
+        {
+            "credit_grant": each.id,
+            "currency": "usd",
+            "ledger_balance": ledger,
+            "held_balance": held,
+            "pending": pending,
+            "available_balance": available,
+        }
+        for each, ledger, held, pending, available in (
+            (prepaid, 100, 0, 0, 100),
+            (short, 10, 6, 0, 4),
+            (later, 5, 0, 5, 0),
+        )
+    ]
+
+
+def test_what_is_no_figure_is_refused(m: metering.Metering) -> None:
+    price = priced(m)
+    made = m.statements.preview(**february(price, at=HALFWAY))
     explain: Any = m.explain
 
-    with refused(
-        "figure_unknown", "figure", "a Statement cannot be", "statement.lines"
-    ):
-        explain(made)
-    with refused("figure_unknown", "figure", "a str cannot be explained"):
+    with refused("figure_unknown", "figure", "a str cannot be explained", "Statement"):
         explain("5")
     with refused("parameters_exclusive", "figure", "customer exclude"):
         explain(made.lines[0], customer="cus_1")
@@ -174,11 +294,27 @@ def test_a_credit_balance_is_what_its_transactions_add_up_to(
     assert (made.position, made.digest) == (m.position, m.verify().digest)
 
 
-def test_a_balance_of_some_grants_is_refused(m: metering.Metering) -> None:
+def test_a_balance_of_some_grants_is_made_of_their_transactions(
+    m: metering.Metering,
+) -> None:
     grant(m, 1_000)
     other = grant(m, 300)
     chosen: Any = {"type": "credit_grant", "credit_grant": other.id}
     balance = m.credit_balance_summary.retrieve(customer="cus_1", filter=chosen)
 
-    with refused("figure_unknown", "figure", "without a filter"):
+    made = m.explain(balance)
+
+    assert (made.value, made.available) == ({"usd": 300}, {"usd": 300})
+    grants = made.transactions().read_all().column("credit_grant").to_pylist()
+    assert grants == [other.id]
+
+
+def test_a_balance_of_before_what_was_recorded_at_its_time_is_refused(
+    m: metering.Metering,
+) -> None:
+    grant(m, 1_000)
+    balance = m.credit_balance_summary.retrieve(customer="cus_1", at=m.now() + DAY)
+    grant(m, 300)
+
+    with refused("figure_unknown", "figure", "retrieve the balance again"):
         m.explain(balance)
