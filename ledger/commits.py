@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 from sqlalchemy import (
     BigInteger,
     Connection,
@@ -136,21 +137,11 @@ _COMMIT_HOLDING = (
 )
 
 
-def insert_head(
-    connection: Connection, epoch: str, digest: bytes, format_version: int
-) -> None:
+def insert_head(connection: Connection, head: Head, format_version: int) -> None:
     """Insert the head of a new log."""
+    row = msgspec.structs.asdict(head)
     connection.execute(
-        insert(log_head).values(
-            log_id=1,
-            format_version=format_version,
-            epoch=epoch,
-            position=0,
-            facts_position=0,
-            sealed_position=0,
-            recorded_at=0,
-            digest=digest,
-        )
+        insert(log_head), row | {"log_id": 1, "format_version": format_version}
     )
 
 

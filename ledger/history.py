@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from ledger.commits import log_time, position_at, position_before, read_head
+from ledger.ancestry.ancestors import read_genesis
+from ledger.commits import log_time, position_at, position_before
 from ledger.database.store import Database
-from ledger.entries import Commit, genesis_head
+from ledger.entries import Commit
 from ledger.errors import LogDamagedError
 from ledger.facts.instants import LogTime
 from ledger.facts.union import Fact
@@ -87,9 +88,9 @@ class History:
             LogDamagedError: no commit holds it, or it is not what was committed.
         """
         with self._database.read() as connection:
-            epoch = read_head(connection).epoch
+            genesis = read_genesis(connection)
             if position == 0:
-                return genesis_head(epoch).digest
+                return genesis.digest
             commit = find_commit_holding(connection, position)
             if commit is not None:
                 return commit.digest
@@ -101,7 +102,7 @@ class History:
                 return segment.digest
             after = segment.after
             before = segment_holding(segments, after) if after else None
-            head = genesis_head(epoch) if before is None else before.head(epoch)
+            head = genesis if before is None else before.head(genesis.epoch)
             commits = read_commits(
                 connection, head, segment.up_to, segments, self._reader
             )

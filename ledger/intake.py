@@ -9,7 +9,6 @@ everything begins again behind it.
 import logging
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -29,7 +28,6 @@ from ledger.runs.identifiers import SealedIdentifiers
 from ledger.runs.passages import KeptPassages
 from ledger.segments.catalog import read_segments
 from ledger.segments.entry import Segment
-from ledger.segments.reader import SegmentReader
 from ledger.segments.sealed import Sealed
 from ledger.usage.identifiers import identifier_hashes
 from ledger.usage.rows import content_bytes
@@ -44,8 +42,7 @@ class Intake:
 
     Args:
         genesis: the head before the first commit.
-        reader: reads segments.
-        runs: the directory for runs of this log.
+        sealed: reads segments, of which none is known yet.
         usage: takes in every commit, in order.
         kept: keeps small commits of the tail.
         background: is told whether runs can be made of what others sealed.
@@ -54,8 +51,7 @@ class Intake:
     def __init__(  # its parts
         self,
         genesis: Head,
-        reader: SegmentReader,
-        runs: Path,
+        sealed: Sealed,
         usage: UsageFold,
         kept: KeptPassages,
         background: BackgroundLoops,
@@ -70,7 +66,7 @@ class Intake:
         self._lock = threading.RLock()
         self._usage = usage
         self._genesis = genesis
-        self._sealed = Sealed(segments=(), reader=reader, runs=runs)
+        self._sealed = sealed
         self._sealed_identifiers = SealedIdentifiers(self._sealed)
         self._identifiers = IdentifierTable()
         self._time = LogTime()

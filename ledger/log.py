@@ -26,7 +26,7 @@ from ledger.appending.writing import Writing
 from ledger.background import BackgroundLoops
 from ledger.commits import read_head, read_head_and_time
 from ledger.database.store import Database
-from ledger.entries import Commit, Head, Passage, TailSize, genesis_head, in_passages
+from ledger.entries import Commit, Head, Passage, TailSize, in_passages
 from ledger.errors import LedgerError, StoreClosedError, StoreForkedError
 from ledger.facts.instants import LogTime
 from ledger.folds import FactFold, UsageFold
@@ -39,7 +39,6 @@ from ledger.runs.passages import KeptPassages
 from ledger.sealing import Sealing, StepCallback
 from ledger.segments.catalog import read_segments
 from ledger.segments.entry import Segment
-from ledger.segments.reader import SegmentReader
 from ledger.segments.sealed import Sealed
 from ledger.segments.store import SegmentStore
 from ledger.stored_events import StoredEvents
@@ -51,6 +50,7 @@ class Log:
 
     Attributes:
         background: the loops of this process that work on it.
+        lineage: its epoch, and the logs that it was branched from.
 
     Args:
         database: where the log is stored; closed with the log.
@@ -81,24 +81,22 @@ class Log:
         identifier_retention: timedelta | None,
         judge: ClockJudge,
     ) -> None:
-        self._database = database
-        self._fold = fold
-        self.judge = judge
+        self._database, self._fold, self.judge = database, fold, judge
         self._process, self._is_closed = os.getpid(), False
         background = self.background = BackgroundLoops()
-        reader = self._reader = SegmentReader(segments)
-        self._history = History(database, reader)
-        stored = self._stored = StoredEvents(self._history)
-        self._sealing = Sealing(database, segments, reader, fold, background)
         try:
-            genesis = open_log(database, fold, epoch, segments)
-            own_runs = runs / genesis.epoch
-            kept = self._kept = KeptPassages(own_runs, reader, background)
-            intake = Intake(genesis, reader, own_runs, usage, kept, background)
+            opened = open_log(database, fold, epoch, segments, runs)
         except LedgerError:
             database.close()
             raise
-        self._intake = intake
+        self._opened, self.lineage = opened, opened.lineage
+        genesis, sealed = opened.lineage.genesis(), opened.sealed
+        reader = self._reader = sealed.reader
+        self._history = History(database, reader)
+        stored = self._stored = StoredEvents(self._history)
+        self._sealing = Sealing(database, segments, reader, fold, background)
+        kept = self._kept = KeptPassages(sealed.runs, reader, background)
+        intake = self._intake = Intake(genesis, sealed, usage, kept, background)
         appends = self._appends = UsageAppends(
             database, intake, judge, stored, identifier_retention, self.catch_up
         )
@@ -128,7 +126,7 @@ class Log:
         with self.read() as connection:
             head = read_head(connection)
             end = head.position if up_to is None else min(up_to, head.position)
-            genesis, segments = genesis_head(head.epoch), read_segments(connection)
+            genesis, segments = self.lineage.genesis(), read_segments(connection)
             yield from read_commits(connection, genesis, end, segments, self._reader)
 
     def events_at(self, positions: np.ndarray) -> tuple[pa.RecordBatch, np.ndarray]:
@@ -384,6 +382,7 @@ class Log:
         # A child of a fork has connections of its parent's, and must use none of them.
         if is_first and os.getpid() == self._process:
             self._kept.flush()
+            self._opened.close()
             self._database.close()
 
     def check_usable(self) -> None:

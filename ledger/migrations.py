@@ -30,7 +30,7 @@ from sqlalchemy.schema import CreateColumn
 
 from ledger.commits import insert_head, read_head
 from ledger.database.store import Database
-from ledger.entries import genesis_digest
+from ledger.entries import genesis_head
 from ledger.errors import StoreMissingError, StoreVersionError
 from ledger.records import tables
 from ledger.records.keys import api_key
@@ -104,20 +104,21 @@ def _is_brought_up(
         if version is None:
             if epoch is None:
                 raise StoreMissingError(database.address)
-            _create_absent_tables(connection)
-            insert_head(connection, epoch, genesis_digest(epoch), latest)
+            create_absent_tables(connection)
+            insert_head(connection, genesis_head(epoch), latest)
         elif not 1 <= version <= latest:
             raise StoreVersionError(database.address, version, latest)
         elif version < latest:
             steps[version - 1](connection)
             if version + 1 == latest:
-                _create_absent_tables(connection)
+                create_absent_tables(connection)
             connection.execute(update(log_head).values(format_version=version + 1))
             return version + 1 == latest
     return True
 
 
-def _create_absent_tables(connection: Connection) -> None:
+def create_absent_tables(connection: Connection) -> None:
+    """Create the tables that a store lacks, as they are defined now."""
     metadata.create_all(connection)
     tables.metadata.create_all(connection, BESIDE_THE_LOG)
 
@@ -252,6 +253,8 @@ STEPS: tuple[Migration, ...] = (
     # Format 25 had no reports; a release of it cannot read facts about them.
     _keep,
     # Format 26 had no test clocks; a release of it would go by the log's time alone.
+    _keep,
+    # Format 27 had no branches; a release of it would not find where the chain of one begins.
     _keep,
 )
 """The step at index n leads from version n + 1 to version n + 2."""

@@ -11,12 +11,13 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     event,
     inspect,
     select,
 )
 
-FORMAT_VERSION = 27
+FORMAT_VERSION = 28
 """The format that this release writes."""
 
 metadata = MetaData()
@@ -52,6 +53,19 @@ log_correction = Table(
     Column("position", BigInteger, primary_key=True, autoincrement=False),
     Column("corrected_to", BigInteger, nullable=False),
     Column("after", BigInteger, nullable=False),
+)
+
+# One row a log whose entries this one begins with, the first of them first; none as a rule.
+log_ancestor = Table(
+    "log_ancestor",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", String(36), nullable=False),
+    Column("up_to", BigInteger, nullable=False),
+    Column("store", Text, nullable=False),
+    Column("segments", LargeBinary, nullable=False),
+    Column("runs", Text, nullable=True),
+    Column("is_rehearsed", Integer, nullable=False),
 )
 
 # One row a segment. Nothing here is ever updated.

@@ -17,10 +17,11 @@ from time import sleep
 import pyarrow as pa
 from sqlalchemy import Connection
 
+from ledger.ancestry.ancestors import read_genesis
 from ledger.background import BackgroundLoops, Backoff
 from ledger.commits import read_head
 from ledger.database.store import Database
-from ledger.entries import Commit, Head, genesis_head
+from ledger.entries import Commit, Head
 from ledger.errors import SegmentDamagedError, SegmentMissingError, StoreError
 from ledger.facts.union import FACTS
 from ledger.folds import FactFold
@@ -143,8 +144,8 @@ class Sealing:
     def _seal_stretch(self, end: int) -> Segment | None:
         """Seal the first stretch of the tail; None where there is no usage in it."""
         with self._database.read() as connection:
-            sealed, epoch = last_segment(connection), read_head(connection).epoch
-            after = sealed.head(epoch) if sealed else genesis_head(epoch)
+            sealed, genesis = last_segment(connection), read_genesis(connection)
+            after = sealed.head(genesis.epoch) if sealed else genesis
             if after.position >= end:
                 return None
             commits, head = self._stretch(connection, after, end)

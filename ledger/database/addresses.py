@@ -68,6 +68,20 @@ def open_database(
     return SQLiteDatabase(file, settings)
 
 
+def open_beside(url: str, database: Database) -> Database:
+    """Open a database on a server, with the secrets of another one that is there.
+
+    Raises:
+        StoreUnavailableError: it cannot be used.
+    """
+    from ledger.database.postgresql import PostgreSQLDatabase
+
+    if isinstance(database, PostgreSQLDatabase):
+        named = database.with_secrets(_postgresql_url(url))
+        url = named.render_as_string(hide_password=False)
+    return open_database(url, creates=False)
+
+
 def _make_directory(directory: Path) -> None:
     """Make the directory of a store where it is absent.
 

@@ -157,6 +157,18 @@ class PostgreSQLDatabase:
         """True: its clock says what time it is."""
         return True
 
+    def with_secrets(self, url: URL) -> URL:
+        """Return a URL with the secrets of this one, where it has none for this server."""
+        ours, its = (
+            (each.host, each.port, each.username, {**each.query, "schema": ""})
+            for each in (self._url, url)
+        )
+        if ours != its or url.password is not None:
+            return url
+        password = self._secrets.get("password")
+        others = {name: v for name, v in self._secrets.items() if name != "password"}
+        return url.set(password=password).update_query_dict(others)
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a database transaction that sees one snapshot and cannot write."""

@@ -33,7 +33,7 @@ class SealedIdentifiers:
     def __init__(self, sealed: Sealed) -> None:
         self._lock = threading.Lock()
         self._sealed = sealed
-        self._files = RunSet(sealed.runs, IdentifierRuns())
+        self._files = RunSet(sealed.runs, IdentifierRuns(), sealed.shared_runs)
         self._runs: Sequence[IdentifierRun] | None = None
 
     def restart(self, sealed: Sealed) -> None:

@@ -48,11 +48,16 @@ class RunSet(Generic[RunT]):
         directory: for runs of this log alone; made when the first run is written.
             Several processes may share it.
         kind: how its runs are read and merged.
+        shared: directories of other logs that began as this one did; what is in them is
+            read and never changed.
     """
 
-    def __init__(self, directory: Path, kind: RunKind[RunT]) -> None:
+    def __init__(
+        self, directory: Path, kind: RunKind[RunT], shared: Sequence[Path] = ()
+    ) -> None:
         self._directory = directory
         self._kind = kind
+        self._directories = (directory, *shared)
         self._lock = threading.Lock()
         # Runs are checked when they are opened, once.
         self._opened: dict[RunIdentity, _Opened[RunT]] = {}
@@ -121,11 +126,12 @@ class RunSet(Generic[RunT]):
         if identity in self._opened:
             return True
         # Listed anew for each, as other processes merge and sweep meanwhile.
-        for path in files_of(self._directory, identity):
-            file = open_run(path)
-            if file is not None:
-                self._open(file)
-                return True
+        for directory in self._directories:
+            for path in files_of(directory, identity):
+                file = open_run(path)
+                if file is not None:
+                    self._open(file)
+                    return True
         return False
 
     def _missing(self, stretch: Stretch) -> Iterator[Stretch]:
@@ -175,8 +181,9 @@ class RunSet(Generic[RunT]):
         columns = self._kind.merge([part.run for part in parts])
         self._open(write_run(self._directory, self._identity(stretch), columns))
         for part in parts:
-            with suppress(OSError):
-                part.path.unlink()
+            if part.path.parent == self._directory:
+                with suppress(OSError):
+                    part.path.unlink()
 
     # Sweeping.
 

@@ -47,6 +47,14 @@ def add_segment(connection: Connection, segment: Segment) -> bool:
     )
     if moved.rowcount != 1:
         return False
+    insert_segment(connection, segment)
+    connection.execute(_DROP_USAGE, {"after": segment.after, "up_to": segment.up_to})
+    end_segments(connection, [segment.name])
+    return True
+
+
+def insert_segment(connection: Connection, segment: Segment) -> None:
+    """Insert the row of a segment, and nothing else."""
     connection.execute(
         insert(log_segment),
         {
@@ -64,9 +72,6 @@ def add_segment(connection: Connection, segment: Segment) -> bool:
             "latest": segment.latest,
         },
     )
-    connection.execute(_DROP_USAGE, {"after": segment.after, "up_to": segment.up_to})
-    end_segments(connection, [segment.name])
-    return True
 
 
 def begin_segment(connection: Connection, name: str) -> None:

@@ -34,6 +34,11 @@ class MovingStore:
         """Of the segment store."""
         return self._target.url
 
+    @property
+    def urls(self) -> tuple[str, str]:
+        """Of the segment store, and of the database."""
+        return self._target.url, self._origin.url
+
     def move(self, segment: Segment) -> bool:
         """Move the file of a segment, and return whether it was in the database.
 

@@ -15,11 +15,13 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True):
         segments: in the order of the log; they tile it from its beginning.
         reader: reads them.
         runs: the directory for runs of this log.
+        shared_runs: where runs of its ancestors may be, which are read and left alone.
     """
 
     segments: tuple[Segment, ...]
     reader: SegmentReader
     runs: Path
+    shared_runs: tuple[Path, ...] = ()
 
     @property
     def position(self) -> int:

@@ -66,14 +66,14 @@ def make_pending(
 
 def remove_expired(engine: Engine) -> int:
     """Remove the files that have expired, and return how many."""
-    store, epoch, removed = engine.log.sealed.reader.store, engine.log.head().epoch, 0
+    store, lineage, removed = engine.log.sealed.reader.store, engine.log.lineage, 0
     while True:
         with engine.log.read() as connection:
             seen = ReportQueries(connection)
             found = seen.expired(real_time(engine, seen), _AT_A_TIME)
         for run in found:
             # The parts go first: a kill leaves the fact to be recorded, and no part.
-            _remove(store, prefix_of(epoch, run), ())
+            _remove(store, prefix_of(lineage.epoch_at(run.position), run), ())
             with engine.writing() as writing:
                 known = ReportQueries(writing.connection).run(run.run_id)
                 if known is not None and known.removed_at is None:
@@ -90,7 +90,8 @@ def _make(
     is_wanted: Callable[[], bool],
 ) -> int:
     """Make the file of a run, and return 1; 0 where another was faster, or none is wanted."""
-    store, epoch = engine.log.sealed.reader.store, engine.log.head().epoch
+    store = engine.log.sealed.reader.store
+    epoch = engine.log.lineage.epoch_at(run.position)
     attempt = engine.ids.epoch()
     prefix = f"{prefix_of(epoch, run)}{attempt}-"
 

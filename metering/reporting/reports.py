@@ -210,7 +210,8 @@ class Reports:
         if not run.has_file(now):
             raise ResourceMissingError(f"contents of {kind}", run.run_id)
         log = self._engine.log
-        return content_of(log.sealed.reader.store, log.head().epoch, run)
+        epoch = log.lineage.epoch_at(run.position)
+        return content_of(log.sealed.reader.store, epoch, run)
 
     def _page(self, asked: ReportRunList) -> ListObject[ReportRun]:
         with self._engine.log.read() as connection:

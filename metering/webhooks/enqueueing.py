@@ -109,7 +109,12 @@ def record_subscription_ends(engine: Engine) -> None:
 
 
 def enqueue(engine: Engine) -> int:
-    """Add a delivery of each new event to each endpoint that wants it; return how many."""
+    """Add a delivery of each new event to each endpoint that wants it; return how many.
+
+    Nothing is added in a branch: its endpoints are those of others.
+    """
+    if engine.log.lineage.is_rehearsal:
+        return 0
     head = engine.log.head()
     added = reached = 0
     while reached < head.position:
@@ -142,7 +147,8 @@ def _next_portions(
         if after >= head.facts_position:
             is_behind = Outbox(connection).is_holding_back()
             return [(head.position, [])] if is_behind else []
-        outgoing = Outgoing(Past(connection), head, engine.settings.livemode)
+        lineage, livemode = engine.log.lineage, engine.settings.livemode
+        outgoing = Outgoing(Past(connection), head, lineage, livemode=livemode)
         return [*islice(outgoing.events(found, starts), PORTIONS_READ_TOGETHER)]
 
 

@@ -117,7 +117,7 @@ class Events:
         self, reading: "_Reading", event_id: object, param: str = "id"
     ) -> tuple[EventPlace, Event]:
         """Return an event with its place, or refuse the parameter that holds its id."""
-        place = EventPlace.of_id(event_id, self._engine.log.head().epoch)
+        place = EventPlace.of_id(event_id, self._engine.log.lineage)
         for at, event in [] if place is None else reading.events_at(place.position):
             if at == place:
                 return at, event
@@ -127,7 +127,7 @@ class Events:
         snapshots = Snapshots(
             past,
             CreditQueries(past.connection),
-            epoch=self._engine.log.head().epoch,
+            lineage=self._engine.log.lineage,
             livemode=self._engine.settings.livemode,
         )
         return _Reading(past, Deliveries(past.connection), snapshots)

@@ -10,6 +10,7 @@ from itertools import islice
 
 import msgspec
 
+from ledger.ancestry.ancestors import Lineage
 from ledger.entries import Head
 from ledger.errors import StoreDamagedError
 from ledger.records.outbox import OutgoingEvent
@@ -34,12 +35,16 @@ class Outgoing:
     Args:
         past: resources as they were.
         head: of the log, in the same snapshot.
+        lineage: of the log.
         livemode: what resources say of themselves.
     """
 
-    def __init__(self, past: Past, head: Head, livemode: bool) -> None:  # noqa: FBT001  # as the setting of its name
+    def __init__(
+        self, past: Past, head: Head, lineage: Lineage, *, livemode: bool
+    ) -> None:
         self._past = past
         self._head = head
+        self._lineage = lineage
         self._livemode = livemode
 
     def events(
@@ -67,7 +72,7 @@ class Outgoing:
         snapshots = Snapshots(
             past,
             CreditQueries(past.connection),
-            epoch=self._head.epoch,
+            lineage=self._lineage,
             livemode=self._livemode,
         )
         after = min(starts.values(), default=end)

@@ -61,5 +61,6 @@ def events_kept(
     now = engine.log.judge.real_time(past.connection, engine.now())
     start = max(after, past.facts_recorded_by(now - KEPT))
     starts = {each.endpoint_id: max(start, each.position) for each in endpoints}
-    outgoing = Outgoing(past, head, engine.settings.livemode)
+    lineage, livemode = engine.log.lineage, engine.settings.livemode
+    outgoing = Outgoing(past, head, lineage, livemode=livemode)
     return endpoints, outgoing.events(endpoints, starts)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ledger.ancestry.ancestors import Lineage
 from ledger.facts.alerts import (
     CreditAlertTriggered,
     SpendLimitWarned,
@@ -78,19 +79,20 @@ class EventPlace:
     position: int
     number: int
 
-    def event_id(self, epoch: str) -> str:
-        """Return the id of the event in the log of an epoch."""
+    def event_id(self, lineage: Lineage) -> str:
+        """Return the id of the event in a log; it is that of the log it happened in."""
+        epoch = lineage.epoch_at(self.position)
         log = epoch[:_EPOCH_DIGITS].rjust(_EPOCH_DIGITS, "0")
         return f"evt_{log}_{self.position:x}_{self.number:x}"
 
     @classmethod
-    def of_id(cls, event_id: object, epoch: str) -> "EventPlace | None":
+    def of_id(cls, event_id: object, lineage: Lineage) -> "EventPlace | None":
         """Return the place that an id names; None for an id of another log or of none."""
         parts = _ID.fullmatch(event_id) if isinstance(event_id, str) else None
         if parts is None:
             return None
         place = cls(position=int(parts[2], 16), number=int(parts[3], 16))
-        is_of_log = place.event_id(epoch) == event_id
+        is_of_log = place.event_id(lineage) == event_id
         return place if is_of_log and place.position < 2**63 else None
 
 
@@ -100,16 +102,16 @@ class Snapshots:
     Args:
         past: resources as they were.
         seen: credits, of which transactions are made.
-        epoch: of the log.
+        lineage: of the log.
         livemode: what resources say of themselves.
     """
 
     def __init__(
-        self, past: Past, seen: CreditQueries, *, epoch: str, livemode: bool
+        self, past: Past, seen: CreditQueries, *, lineage: Lineage, livemode: bool
     ) -> None:
         self._past = past
         self._seen = seen
-        self._epoch = epoch
+        self._lineage = lineage
         self._livemode = livemode
         self._applications: dict[int, Application] = {}
         self._grants: dict[int, Grant] = {}
@@ -158,7 +160,7 @@ class Snapshots:
         for number, (event_type, data) in enumerate(self._events(recorded)):
             place = EventPlace(position=position, number=number)
             event = Event(
-                id=place.event_id(self._epoch),
+                id=place.event_id(self._lineage),
                 created=at_microseconds(recorded_at),
                 data=data,
                 livemode=self._livemode,

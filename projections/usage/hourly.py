@@ -146,7 +146,7 @@ class HourlyUsage:
             return ()
         with self._lock:
             if self._files is None:
-                self._files = RunSet(sealed.runs, UsageRuns())
+                self._files = RunSet(sealed.runs, UsageRuns(), sealed.shared_runs)
             files = self._files
         building = _Building(connection, sealed.reader, shapes)
         return tuple(files.cover(sealed.segments, building.columns))

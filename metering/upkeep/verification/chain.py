@@ -1,6 +1,7 @@
 """The chain: commits follow from each other, and lead to the head and the checkpoint."""
 
-from ledger.entries import Commit, Head, genesis_head
+from ledger.ancestry.ancestors import Lineage
+from ledger.entries import Commit, Head
 from ledger.facts.instants import LogTime
 from ledger.reading import corrections_of
 from metering.upkeep.verification.report import Checkpoint
@@ -10,15 +11,21 @@ class Chain:
     """Follows the commits of a log. They come checked against their own digests.
 
     Args:
+        lineage: of the log, as it is stored.
         stored: the head of the log, as it is stored.
         time: how the log's time was corrected up to it, as it is stored.
         checkpoint: which the log must lead to; None is none.
     """
 
     def __init__(
-        self, stored: Head, time: LogTime, checkpoint: Checkpoint | None
+        self,
+        lineage: Lineage,
+        stored: Head,
+        time: LogTime,
+        checkpoint: Checkpoint | None,
     ) -> None:
-        self.head = genesis_head(stored.epoch)
+        self.head = lineage.genesis()
+        self._lineage = lineage
         self.commits = 0
         self.entries = 0
         self._stored = stored
@@ -65,10 +72,14 @@ class Chain:
                 self._time = self._time.corrected(correction)
 
     def _problems_of_checkpoint(self) -> list[str]:
-        saved, epoch = self._checkpoint, self._stored.epoch
+        saved = self._checkpoint
         if saved is None:
             return []
-        if saved.epoch != epoch:
+        # One of its origin proves what a branch has of it.
+        if saved.epoch not in {
+            self._stored.epoch,
+            self._lineage.epoch_at(saved.position),
+        }:
             return [f"The checkpoint is of another log, with the epoch {saved.epoch}"]
         end = self.head.position
         if saved.position > end:

@@ -21,7 +21,12 @@ _DELIVERIES_NAMED = 10
 
 
 def problems_of_outbox(engine: Engine) -> list[str]:
-    """Return how the cursors and the deliveries differ from what the log leads to."""
+    """Return how the cursors and the deliveries differ from what the log leads to.
+
+    Nothing is sent from a branch, so that nothing that is there matters.
+    """
+    if engine.log.lineage.is_rehearsal:
+        return []
     try:
         with engine.log.read() as connection:
             past = Past(connection)

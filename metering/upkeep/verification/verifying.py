@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from ledger.ancestry.ancestors import read_lineage
 from ledger.commits import count_beyond, log_time, read_head
 from ledger.entries import Commit, Head
 from ledger.errors import (
@@ -50,13 +51,14 @@ def verify(
         # Read before more is taken in, so that the replay passes this position.
         with engine.log.read() as connection:
             head, time = read_head(connection), log_time(connection)
+            lineage = read_lineage(connection)
             checkpoints = checkpoint_rows(connection)
             beyond = count_beyond(connection, head.position)
             beside = list(damage(connection))
             refolding = closing.enter_context(refolded(connection))
         segments = engine.log.history.segments()
         replay = _Replay(
-            Chain(head, time, checkpoint),
+            Chain(lineage, head, time, checkpoint),
             Tables(refolding, head.position, time),
             segments,
             AlertsBefore(checkpoints=checkpoints, time=time),

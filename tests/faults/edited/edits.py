@@ -22,9 +22,9 @@ TABLES: tuple[Table, ...] = tuple(
     table for each in SCHEMAS for table in each.sorted_tables
 )
 """Every table of a store, from the metadata: a new one is edited as well."""
-EMPTY = ("log_sealing", "log_segment_chunk", "log_correction")
+EMPTY = ("log_sealing", "log_segment_chunk", "log_correction", "log_ancestor")
 """Tables without a row in a store that nobody is sealing, that has a directory for its
-segments, and whose time was never wrong."""
+segments, whose time was never wrong, and that began by itself."""
 
 Rows = Sequence[Sequence[Any]]
 
