@@ -177,7 +177,7 @@ class UsageAppends:
             return None
         body, digest = new.encoded
         reading = read_clock(draft.now)
-        self._judge.check(reading, known)
+        self._judge.check(reading, known, checked_at=draft.checked_at)
         now = reading.clock
         commit, head = next_commit(known, new.events, CommitKind.USAGE, digest, now)
         earliest = self._judge.earliest_server_time(now)
@@ -195,7 +195,7 @@ class UsageAppends:
                 if self._intake.meters_position > draft.facts_position:
                     return Outcome.stale(len(draft))
                 reading = read_clock(draft.now)
-                self._judge.check(reading, known)
+                self._judge.check(reading, known, checked_at=draft.checked_at)
                 now = reading.clock
                 commit, head = next_commit(
                     known, new.events, CommitKind.USAGE, digest, now

@@ -23,6 +23,8 @@ from ledger.usage.rows import (
     take_events,
 )
 
+ANY_TIME = -(1 << 61)
+"""A time before every other, in microseconds since 1970 UTC."""
 # Fewer events are digested in the time that a thread needs to begin.
 _WORTH_A_THREAD = 1 << 13
 
@@ -56,6 +58,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             index of the event that has to be new.
         sent_at: when each event was first sent, microseconds since 1970 UTC (int64), at
             which its identifier was used; None is now.
+        checked_at: what the clock showed before they were checked, microseconds since
+            1970 UTC: no timestamp given to them is later.
     """
 
     events: UsageEvents
@@ -65,6 +69,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     now: Callable[[], int]
     requests: Sequence[tuple[int, Request]]
     sent_at: np.ndarray | None = None
+    checked_at: int = ANY_TIME
 
     def __post_init__(self) -> None:
         """Check that the columns have one length."""
@@ -72,7 +77,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         assert len(self.has_own_timestamp) == len(self.events), "each event has a flag"
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913  # a draft has that many parts
         cls,
         events: UsageEvents,
         *,
@@ -81,6 +86,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         now: Callable[[], int],
         requests: Sequence[tuple[int, Request]] = (),
         sent_at: np.ndarray | None = None,
+        checked_at: int = ANY_TIME,
     ) -> "Draft":
         """Make a draft; see the attributes."""
         return cls(
@@ -91,6 +97,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             now=now,
             requests=requests,
             sent_at=sent_at,
+            checked_at=checked_at,
         )
 
     def prepare(self, *, may_repeat: bool) -> None:
@@ -133,6 +140,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 for row, request in draft.requests
             ],
             sent_at=_together_sent_at(drafts),
+            checked_at=max(draft.checked_at for draft in drafts),
         )
 
     def __len__(self) -> int:

@@ -21,13 +21,12 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy import Connection
 
+from ledger.appending.drafts import ANY_TIME
 from ledger.commits import read_head_and_time
 from ledger.database.store import Database
 from ledger.entries import Head, recording_instant
 from ledger.errors import ClockSkewError, StoreDamagedError
 
-ANY_TIME = -(1 << 61)
-"""A time before every other, in microseconds since 1970 UTC."""
 CLOCKS_DIFFER_BY = timedelta(minutes=1)
 """By how much a clock may be ahead of the real time and be right, judged or not."""
 _LONGEST = 1 << 60
@@ -164,19 +163,27 @@ class ClockJudge:
         return self.real(clock, known.recorded_at, server)
 
     def check(
-        self, reading: ClockReading, known: Head, server: int | None = None
+        self,
+        reading: ClockReading,
+        known: Head,
+        server: int | None = None,
+        checked_at: int = ANY_TIME,
     ) -> None:
         """Check the clock of an append; see `fault`.
 
         Raises:
             ClockSkewError: the clock is wrong; nothing is to be recorded.
         """
-        fault = self.fault(reading, known, server)
+        fault = self.fault(reading, known, server, checked_at)
         if fault is not None:
             raise fault
 
     def fault(
-        self, reading: ClockReading, known: Head, server: int | None
+        self,
+        reading: ClockReading,
+        known: Head,
+        server: int | None,
+        checked_at: int = ANY_TIME,
     ) -> ClockSkewError | None:
         """Return what is wrong with the clock of an append, None where nothing is.
 
@@ -185,6 +192,7 @@ class ClockJudge:
             known: where the log ends.
             server: what the server's clock shows; None where there is none, or where
                 it is compared by the statement that appends.
+            checked_at: what the clock showed when what is appended was given its times.
         """
         if self._limit is None:
             return None
@@ -193,6 +201,9 @@ class ClockJudge:
         if self._anchor is not None:
             judge = self._anchor + since_boot
         log, limit = known.recorded_at, self._limit
+        if clock < checked_at - limit:
+            source = "when the events were checked it showed"
+            return self._error(clock, checked_at, source, "append them again")
         match skew_of(clock=clock, judge=judge, log=log, limit=limit):
             case Skew.AHEAD:
                 assert judge is not None, "it is ahead of something"

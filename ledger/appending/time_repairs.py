@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from ledger.appending.attempts import Attempt, attempting
-from ledger.appending.judging import ANY_TIME
+from ledger.appending.drafts import ANY_TIME
 from ledger.commits import (
     insert_correction,
     log_time,

@@ -8,8 +8,8 @@ import numpy as np
 from sqlalchemy import Connection
 
 from ledger.appending.attempts import Attempt
-from ledger.appending.drafts import Draft, Outcome
-from ledger.appending.judging import ANY_TIME, Moment
+from ledger.appending.drafts import ANY_TIME, Draft, Outcome
+from ledger.appending.judging import Moment
 from ledger.entries import Commit, CommitKind, Head, next_commit
 from ledger.errors import RequestRepeatedError
 from ledger.facts.alerts import CreditAlertCreated, SpendAlertCreated, UsageAlertCreated

@@ -274,22 +274,21 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
 
         A caller may do this ahead, on another thread than the one that appends.
         """
+        checked_at = self.now()
         checked = check(definitions)
         if checked.doubts is not None and checked.sent_at is None:
             # Were an identifier forgotten after it was looked up and before the append,
             # a repetition would be recorded.
             sent_at = np.full(len(checked.events), self.now())
             checked = msgspec.structs.replace(checked, sent_at=sent_at)
-        return checked, self._draft(checked, definitions.facts_position)
-
-    def _draft(self, checked: CheckedEvents[RefusalT], facts_position: int) -> Draft:
-        return Draft.of(
+        return checked, Draft.of(
             checked.events,
             has_own_timestamp=checked.has_own_timestamp,
-            facts_position=facts_position,
+            facts_position=definitions.facts_position,
             now=self.now,
             requests=checked.requests,
             sent_at=checked.sent_at,
+            checked_at=checked_at,
         )
 
     def append(
@@ -351,7 +350,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
             # A wrong clock must not refuse for good what is right.
             self.log.judge.check_now(self.now)
             checked = checked.without(unknown, doubts.refuse(unknown))
-            draft = self._draft(checked, draft.facts_position)
+            draft = draft.take(~np.isin(np.arange(len(draft)), unknown))
         return checked, draft, settled
 
     def _append(self, draft: Draft) -> Outcome:

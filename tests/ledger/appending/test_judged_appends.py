@@ -8,12 +8,13 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from msgspec import structs
 
 from ledger.errors import ClockSkewError
 from ledger.log import Log
 from metering.arguments.clock import system_time
 from tests.ledger.conftest import OpenLog
-from tests.ledger.drafts import append, meter_created, record, row, rows
+from tests.ledger.drafts import append, draft, meter_created, record, row, rows
 
 YEAR = timedelta(days=365) // timedelta(microseconds=1)
 MINUTE = 60 * 1_000_000
@@ -64,6 +65,21 @@ def test_a_clock_a_year_ahead_is_refused(open_judged: OpenLog) -> None:
 
     assert error.clock - error.against > timedelta(days=364)
     assert append(log, row("b"), recorded_at=system_time()).positions.tolist() == [2]
+
+
+@pytest.mark.dialect
+def test_a_clock_set_back_since_events_were_checked_appends_none_of_them(
+    open_judged: OpenLog,
+) -> None:
+    """They carry times of the clock that was wrong."""
+    log, now = open_judged(), system_time()
+    sent = draft([row("a", timestamp=now + YEAR)], recorded_at=now)
+
+    with pytest.raises(ClockSkewError, match=r"it showed 20.*; append them again"):
+        log.append_usage(structs.replace(sent, checked_at=now + YEAR))
+    assert log.head().position == 0
+    log.append_usage(structs.replace(sent, checked_at=now + MINUTE))
+    assert log.head().position == 1
 
 
 @pytest.mark.dialect
