@@ -59,7 +59,7 @@ _PROFILES = {
         leaves_out=("faults", "property"),
     ),
     "test": Profile(
-        selects=f"{_ON_SQLITE} and not installs", examples=8, stride=5, share=200
+        selects=f"{_ON_SQLITE} and not installs", examples=5, stride=10, share=400
     ),
     "rest": Profile(
         selects=f"not {_ON_SQLITE} and not installs or sweep",
@@ -80,15 +80,15 @@ _BUDGET = Fraction(os.environ.get("METERING_TEST_BUDGET", "1"))
 
 
 def steps() -> Iterator[int]:
-    """The steps of a sweep, from the first on: every one, or every fifth or so.
+    """The steps of a sweep, from the first on: every one, or every tenth or so.
 
-    Which fifth is a matter of METERING_TEST_TURN, so five turns take every step.
+    Which tenth is a matter of METERING_TEST_TURN, so ten turns take every step.
     """
     return count(1 + _TURN % PROFILE.stride, PROFILE.stride)
 
 
 def taken(names: Iterable[T]) -> list[T]:
-    """Those of some histories that are lived through: all of them, or every fifth."""
+    """Those of some histories that are lived through: all of them, or every tenth."""
     return [*names][_TURN % PROFILE.stride :: PROFILE.stride]
 
 
