@@ -9,11 +9,10 @@ from weakref import WeakSet
 
 from metering.arguments.strings import check_path
 from metering.arguments.times import duration
+from metering.branching.branches import Branches
 from metering.explaining.explaining import Explaining
 from metering.groups import CallGroups
-from metering.reaggregation.bulk_usage import BulkUsage
 from metering.recording.limits import MAX_AGE, MAX_EVENTS
-from metering.store.assembly import open_engine
 from metering.upkeep.polling import LONGEST_POLL, POLL
 
 if TYPE_CHECKING:
@@ -24,21 +23,19 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from ledger.places import Place
     from ledger.sealing import StepCallback
-    from metering.arguments.clock import Clock
     from metering.recording.buffer import WhenFull
     from metering.recording.events import UnrecordedEvent
     from metering.recording.recorder import Recorder
     from metering.recording.recording import Recording
-    from metering.store.settings import Settings
+    from metering.store.settings import OpeningTerms
     from metering.upkeep.status import LoopStatus, StoreStatus, WorkReceipt
     from metering.upkeep.verification.report import Checkpoint, VerifyReport
     from metering.upkeep.worker import Worker
     from metering.webhooks.resources import DeliveryReceipt
 
 
-class Metering(CallGroups, BulkUsage, Explaining):
+class Metering(CallGroups, Branches, Explaining):
     """A connection to a store. Thread-safe; refuses use after a fork.
 
     Attributes:
@@ -75,26 +72,8 @@ class Metering(CallGroups, BulkUsage, Explaining):
         internals: what the server of this distribution uses; it may change.
     """
 
-    def __init__(
-        self,
-        place: Place,
-        *,
-        create: bool,
-        seal_events: int | None,
-        clock: Clock,
-        settings: Settings,
-        identifier_retention: timedelta | None,
-    ) -> None:
-        super().__init__(
-            open_engine(
-                place,
-                create=create,
-                seal_events=seal_events,
-                clock=clock,
-                settings=settings,
-                identifier_retention=identifier_retention,
-            )
-        )
+    def __init__(self, opening: OpeningTerms) -> None:
+        super().__init__(opening)
         self._recordings: WeakSet[Recording] = WeakSet()
 
     @property

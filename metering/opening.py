@@ -30,7 +30,7 @@ from metering.environment import (
     secret_keys_of,
 )
 from metering.store.sealing import SEAL_EVENTS
-from metering.store.settings import Settings
+from metering.store.settings import OpeningTerms, Settings
 
 _LONGEST_WEBHOOK_TIMEOUT = timedelta(minutes=5)
 _LONGEST_SQL_TIMEOUT = timedelta(days=1)
@@ -213,8 +213,8 @@ def connect(  # noqa: PLR0913  # settings have names
         schema=schema,
         settings=_database_settings(lock_timeout, statement_timeout, pool_size),
     )
-    return Metering(
-        place,
+    opening = OpeningTerms(
+        place=place,
         create=create,
         seal_events=seal_events,
         clock=clock,
@@ -236,6 +236,7 @@ def connect(  # noqa: PLR0913  # settings have names
         ),
         identifier_retention=identifier_retention,
     )
+    return Metering(opening)
 
 
 def _database_settings(

@@ -43,8 +43,8 @@ class SharedStore:
 
     @property
     def url(self) -> str:
-        """Of the own store."""
-        return self._own.url
+        """Of all stores, for messages."""
+        return " or ".join(dict.fromkeys(store.url for store in self._all))
 
     def put(self, name: str, content: pa.Buffer) -> None:
         """Store a file in the own store."""
@@ -88,8 +88,7 @@ class SharedStore:
         for store in self._all:
             if store.size(name) is not None:
                 return store
-        places = " or ".join(dict.fromkeys(store.url for store in self._all[1:]))
-        raise SegmentMissingError(places, name)
+        raise SegmentMissingError(self.url, name)
 
 
 def with_shared(

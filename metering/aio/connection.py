@@ -72,6 +72,22 @@ def _recorded(
     return DerivedMethod(open_recorder, bind)
 
 
+def _branched(
+    make_branch: Callable[Concatenate[Any, P], Metering],
+) -> DerivedMethod[P, Opening[Metering, AsyncMetering]]:
+    """Derive a method whose store is awaited, on threads of its own."""
+
+    def bind(group: AsyncGroup[Any]) -> Callable[P, Opening[Metering, AsyncMetering]]:
+        def call(*args: P.args, **kwargs: P.kwargs) -> Opening[Metering, AsyncMetering]:
+            return Opening(
+                partial(make_branch, group.sync, *args, **kwargs), AsyncMetering
+            )
+
+        return call
+
+    return DerivedMethod(make_branch, bind)
+
+
 class AsyncMetering(AsyncGroup[Metering]):
     """A connection to a store whose calls are awaited, from any event loop.
 
@@ -142,6 +158,7 @@ class AsyncMetering(AsyncGroup[Metering]):
     rebuild = awaited(Metering.rebuild, is_heavy=True)
     verify = awaited(Metering.verify, is_heavy=True)
     recorder = _recorded(Metering.recorder)
+    branch = _branched(Metering.branch)
 
     @property
     def position(self) -> Coroutine[Any, Any, int]:

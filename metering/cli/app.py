@@ -106,6 +106,10 @@ COMMANDS = {
         "Recompute the usage of all customers from the events",
     ),
     "sql": ("commands.query:sql", "Run a SELECT over all events"),
+    "branch": (
+        "commands.rehearsals.branch:branch",
+        "Make a store that begins as this one, to rehearse in",
+    ),
     "status": (
         "commands.operations.status:status",
         "Show how far the store is, and what is to be done",

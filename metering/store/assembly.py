@@ -1,17 +1,14 @@
 """The engine of a store, put together from the parts that know nothing of each other."""
 
-from datetime import timedelta
-
 from ledger.appending.judging import ClockJudge
 from ledger.log import Log
-from ledger.places import Place
-from metering.arguments.clock import Clock, system_time
+from metering.arguments.clock import system_time
 from metering.arguments.ids import RandomIds
 from metering.store.engine import Engine, now_of
 from metering.store.evaluation import Evaluator
 from metering.store.scheduled_credits import ScheduledCredits
 from metering.store.sealing import BackgroundSealing
-from metering.store.settings import Settings
+from metering.store.settings import OpeningTerms
 from projections.alerts.pending import PendingUsage
 from projections.folds import FactTables
 from projections.meters.catalog import Catalog
@@ -20,31 +17,23 @@ from projections.usage.series_events import SeriesEvents
 from projections.usage.summaries import Summaries
 
 
-def open_engine(
-    place: Place,
-    *,
-    create: bool,
-    seal_events: int | None,
-    clock: Clock,
-    settings: Settings,
-    identifier_retention: timedelta | None,
-) -> Engine:
+def open_engine(opening: OpeningTerms) -> Engine:
     """Open the log of a store, with what follows from it; see `metering.connect`.
 
     Raises:
         LedgerError: it cannot be opened.
     """
     ids, usage, catalog = RandomIds(), HourlyUsage(), Catalog()
-    watched = PendingUsage(usage)
+    watched, place, clock = PendingUsage(usage), opening.place, opening.clock
     log = Log(
         place.database,
         fold=FactTables(),
         usage=watched,
-        epoch=ids.epoch() if create else None,
+        epoch=ids.epoch() if opening.create else None,
         segments=place.segments,
         runs=place.runs,
-        identifier_retention=identifier_retention,
-        judge=ClockJudge(place.database, settings.clock_skew_max, system_time),
+        identifier_retention=opening.identifier_retention,
+        judge=ClockJudge(place.database, opening.settings.clock_skew_max, system_time),
     )
     summaries = Summaries(usage, SeriesEvents())
     scheduled = ScheduledCredits(log, catalog.clocks, lambda: now_of(clock))
@@ -58,8 +47,8 @@ def open_engine(
         summaries=summaries,
         clock=clock,
         ids=ids,
-        settings=settings,
+        settings=opening.settings,
         evaluator=evaluator,
-        sealing=BackgroundSealing(log, seal_events, evaluator.evaluate),
+        sealing=BackgroundSealing(log, opening.seal_events, evaluator.evaluate),
         scheduled=scheduled,
     )

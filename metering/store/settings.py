@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import msgspec
 
+from ledger.places import Place
 from ledger.records.secret_keys import SecretKeys
+from metering.arguments.clock import Clock
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,3 +44,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     report_retention: timedelta
     strict: bool = False
     secret_keys: SecretKeys = msgspec.field(default_factory=SecretKeys)
+
+
+class OpeningTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What a store is opened with.
+
+    Attributes:
+        place: where it lies.
+        create: whether to create it where it is absent.
+        seal_events: how many events may gather before they are sealed; None is any.
+        clock: of the connection.
+        settings: of the connection.
+        identifier_retention: how long an identifier is taken; None is for ever.
+    """
+
+    place: Place
+    create: bool
+    seal_events: int | None
+    clock: Clock
+    settings: Settings
+    identifier_retention: timedelta | None

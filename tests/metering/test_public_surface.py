@@ -68,6 +68,7 @@ PARAMETERS = {
     " allow_private_webhooks webhook_timeout sql_timeout sql_memory lock_timeout"
     " statement_timeout pool_size"
     " clock_skew_max report_retention strict",
+    "Metering.branch": "self target at schema segments cache clock",
     "Metering.catch_up": "self",
     "Metering.close": "self",
     "Metering.deliver": "self",

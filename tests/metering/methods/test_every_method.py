@@ -54,6 +54,8 @@ def test_every_method_needs_one_connection_of_a_pool(postgresql_url: str) -> Non
                 answer = method(**given)
                 if isinstance(answer, Iterator):
                     next(answer, None)
+                if isinstance(answer, metering.Metering):
+                    answer.close()
             except metering.StoreBusyError:
                 waited.append(path)
             except metering.MeteringError:

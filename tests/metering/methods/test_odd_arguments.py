@@ -92,6 +92,8 @@ def called(method: Callable[..., Any], given: Given) -> str:
         answer = method(**given)
         if isinstance(answer, Iterator):
             list(islice(answer, 3))
+        if isinstance(answer, metering.Metering):
+            answer.close()
     except metering.MeteringError as error:
         return error.message
     return ""

@@ -129,6 +129,7 @@ def usual_arguments(
             "metadata": {"a": "b"},
         },
         "entitlements.product_features.create": {"entitlement_feature": other},
+        "branch": {"target": ":memory:"},
         "explain": {"meter": meter.id, **span},
         "error_reports.list": {"created": {"gte": 0}},
         "events.list": {"created": {"gte": 0}},

@@ -1,0 +1,1 @@
+"""Copying a log up to a position into a database that has none."""

@@ -1,0 +1,1 @@
+"""Branches whose making is cut short."""

@@ -1,0 +1,1 @@
+"""Branches, as callers see them."""

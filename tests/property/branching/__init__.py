@@ -1,0 +1,1 @@
+"""Branches and their origins, whatever is done to either."""
