@@ -7,8 +7,8 @@ holds that time ended count no more.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, bindparam, select, union_all
 
 from ledger.database.bulk import is_among

@@ -10,8 +10,8 @@ nothing else was recorded between.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from ledger.facts.credits.holds import (

@@ -6,6 +6,7 @@ from functools import cached_property
 from itertools import dropwhile, takewhile
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import Connection, Row, bindparam, select
 
 from ledger.commits import commit_holding, facts_recorded_by, log_time
@@ -334,13 +335,15 @@ class Past:
         """Return a grant as it was after the entry at a position, draws left out."""
         now = self.grant_now(grant_id)
         if self._changes_of.get(grant_id) == []:
-            return replace(now, applied=0, reinstated_late=0, held=0, outliving=0)
+            return structs.replace(
+                now, applied=0, reinstated_late=0, held=0, outliving=0
+            )
         grant = now
         for position, recorded_at, fact in self.facts_about(grant_id, now.position, at):
             if isinstance(fact, CreditGrantCreated):
                 grant = granted(fact, position, recorded_at)
             elif isinstance(fact, GrantFact):
-                grant = replace(grant, **changes(fact, position, recorded_at))
+                grant = structs.replace(grant, **changes(fact, position, recorded_at))
         return grant
 
     def alert(self, alert_id: str, at: int) -> AlertDefinition:

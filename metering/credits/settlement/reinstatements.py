@@ -5,9 +5,10 @@ back already are answered and change nothing.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pyarrow as pa
+from msgspec.structs import replace
 
 from ledger.facts.credits.grants import CreditsReinstated
 from ledger.sealing import StepCallback

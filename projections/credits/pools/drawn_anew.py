@@ -1,7 +1,8 @@
 """The grants of an invoice that is settled anew: as if it had given back what it drew."""
 
 from collections import Counter
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from projections.credits.drawable import pool_shares, shared
 from projections.credits.queries import CreditQueries

@@ -9,7 +9,8 @@ Source: https://docs.stripe.com/billing/subscriptions/usage-based/billing-credit
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from ledger.facts.credits.grants import Draw, GrantCategory, InvoiceLine
 from projections.kernels.credits.grants import Grant, drawn

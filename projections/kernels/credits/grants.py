@@ -6,9 +6,9 @@ minor units.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from msgspec.structs import asdict
 
 from ledger.facts.credits.grants import (
@@ -26,8 +26,7 @@ from ledger.facts.credits.grants import (
 from projections.kernels.credits.pools import PoolShare
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class Grant(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A credit grant as it is at some position of the log.
 
     Attributes:
@@ -123,8 +122,7 @@ class Grant:
         return self.voided_at is not None and instant >= self.voided_at
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Application:
+class Application(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Credits applied to an invoice; `position` is that of the fact that applied them."""
 
     position: int

@@ -7,9 +7,11 @@ instant. What it keeps of its grants changes where it is made, settled and ended
 import enum
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from ledger.facts.credits.grants import Draw
 from ledger.facts.credits.holds import (
@@ -30,8 +32,7 @@ class HoldStatus(enum.Enum):
     EXPIRED = "expired"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class Hold(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A hold as it is at some position of the log.
 
     Attributes:
@@ -96,8 +97,7 @@ class Hold:
         return after_drawing(self.parts, self.drawn)[1]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Settlement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one settlement drew of a hold.
 
     Attributes:

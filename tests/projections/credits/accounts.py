@@ -1,7 +1,8 @@
 """Accounts: grants and applications folded fact by fact, in dictionaries, to compare."""
 
 from collections import Counter
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from ledger.facts.credits.grants import (
     CreditGrantCreated,

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from ledger.facts.credits.grants import CreditsApplied, Draw, GrantCategory, InvoiceLine
 from projections.kernels.credits.grants import Application, Grant, applied
 
@@ -39,7 +41,4 @@ def application(
         lines=(InvoiceLine("il_1", 50, None), InvoiceLine("il_2", 50, "price_1")),
         draws=tuple(Draw(*draw) for draw in draws),
     )
-    made = applied(fact, position, at)
-    return Application(
-        **{**{name: getattr(made, name) for name in made.__slots__}, **others}
-    )
+    return replace(applied(fact, position, at), **others)

@@ -1,13 +1,13 @@
 """Which grants an invoice draws from, alone and in a billing run of many."""
 
 import tracemalloc
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ledger.facts.credits.grants import Draw, GrantCategory, InvoiceLine
 from projections.kernels.credits import burn_down_many as many

@@ -1,8 +1,7 @@
 """What happened to grants, in order, and the balances that it comes to."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from projections.kernels.credits.balances import (
     Balance,
