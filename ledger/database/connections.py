@@ -22,10 +22,10 @@ import sqlite3
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from sqlalchemy import ClauseElement, Connection, Dialect, Engine, event
@@ -54,8 +54,7 @@ _DISK_FULL = "53100"
 _LOCK_NOT_AVAILABLE, _QUERY_CANCELED, _DEADLOCK = "55P03", "57014", "40P01"
 # https://sqlite.org/rescode.html; what is beyond the lowest byte says where it happened.
 _SQLITE_PRIMARY = 0xFF
-_FULL = {_DISK_FULL, sqlite3.SQLITE_FULL}
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_FULL, _NO_ROOM = {_DISK_FULL, sqlite3.SQLITE_FULL}, {errno.ENOSPC, errno.EDQUOT}
 STATEMENT = "metering.statement"
 """The audit event of a statement that a driver runs; its argument is the statement."""
 
@@ -65,7 +64,6 @@ _BUSY = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
 }
-
 # Python's own words, in any locale. There is no code.
 _NO_UTF_8 = "Could not decode to UTF-8"
 _PATIENCE_SECONDS = 5.0
@@ -74,7 +72,7 @@ _PATIENCE_SECONDS = 5.0
 class translated:  # noqa: N801  # read as a verb after `with`
     """Turns every error of SQLAlchemy and the drivers into one of ours.
 
-    A connection is lent only inside it. A class, as is `lent_driver`: every append passes
+    A connection is lent only inside it. A class, as are the others here: every append passes
     them several times, and a generator takes three times as long to enter and to leave.
 
     Args:
@@ -120,8 +118,8 @@ def store_error(
     is_full = isinstance(cause, OSError) and cause.errno in _NO_ROOM
     if is_full or code in _FULL:
         return StoreFullError(address, reason)
-    is_exhausted = isinstance(error, PoolTimeoutError)
-    if is_exhausted or code in _BUSY or (code == _QUERY_CANCELED and is_waiting):
+    is_late = isinstance(error, PoolTimeoutError)
+    if is_late or code in _BUSY or (code == _QUERY_CANCELED and is_waiting):
         return StoreBusyError(address, reason)
     return StoreUnavailableError(address, reason)
 
@@ -243,8 +241,10 @@ class DriverStatement:
             given = {**own, **values} if own else values
             return [given[name] for name in names] if names else dict(given)
 
-        self._compiled[dialect.name] = _Compiled(str(compiled), arguments)
-        return self._compiled[dialect.name]
+        # Where it can be, they are picked without a step of Python for each.
+        picked = itemgetter(*names) if names and names[1:] and not own else arguments
+        found = _Compiled(str(compiled), picked)
+        return self._compiled.setdefault(dialect.name, found)
 
 
 class HeldConnection:
@@ -260,22 +260,30 @@ class HeldConnection:
         self._connection: Connection | None = None
         self._is_closed = False
 
-    @contextmanager
-    def borrowed(self) -> Iterator[Connection]:
+    def borrowed(self) -> "HeldConnection":
         """Borrow the connection."""
-        with self._lock:
-            try:
-                if self._connection is None:
-                    self._connection = self._engine.connect()
-                yield self._connection
-            except BaseException as error:
-                # Else SQLAlchemy would roll back, and log at length where that fails.
-                if not isinstance(error, MeteringError):
-                    self._close(is_sound=False)
-                raise
-            finally:
-                if self._is_closed:
-                    self._close()
+        return self
+
+    def __enter__(self) -> Connection:
+        """Wait until nobody has the connection, and lend it."""
+        self._lock.acquire()
+        try:
+            if self._connection is None:
+                self._connection = self._engine.connect()
+        except BaseException:
+            self._lock.release()
+            raise
+        return self._connection
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Take it back."""
+        try:
+            # Else SQLAlchemy would roll back, and log at length where that fails.
+            is_sound = error is None or isinstance(error, MeteringError)
+            if self._is_closed or not is_sound:
+                self._close(is_sound=is_sound)
+        finally:
+            self._lock.release()
 
     def release(self) -> None:
         """Close the connection; the next borrower opens another."""
@@ -296,13 +304,8 @@ class HeldConnection:
             connection.close()
 
 
-class _File(NamedTuple):
-    device: int
-    number: int
-
-
 class ForkGate:
-    """What every use of a file passes. Thread-safe.
+    """What every use of a file enters, one within another at once. Thread-safe.
 
     Args:
         path: of the file.
@@ -319,21 +322,20 @@ class ForkGate:
         self._is_shut = False
         _GATES.add(self)
 
-    @contextmanager
-    def passed(self) -> Iterator[None]:
-        """Use the file; a use within another one passes at once."""
+    def __enter__(self) -> None:
+        """Begin to use the file, once no process is being forked."""
         user = threading.get_ident()
         with self._lock:
             while self._is_shut and user not in self._users:
                 self._changed.wait()
             self._users.append(user)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._users.remove(user)
-                if self._is_shut:
-                    self._changed.notify_all()
+
+    def __exit__(self, *_: object) -> None:
+        """End this use."""
+        with self._lock:
+            self._users.remove(threading.get_ident())
+            if self._is_shut:
+                self._changed.notify_all()
 
     def shut(self) -> None:
         """Close the connections, once nobody uses the file; keep others out until then."""
@@ -362,12 +364,12 @@ def is_left_to_parent(path: Path) -> bool:
     return bool(_LEFT) and _file_at(path) in _LEFT
 
 
-def _file_at(path: Path) -> _File | None:
+def _file_at(path: Path) -> tuple[int, int] | None:
     try:
         found = path.stat()
     except OSError:  # There is none, or none that can be opened either.
         return None
-    return _File(found.st_dev, found.st_ino)
+    return found.st_dev, found.st_ino
 
 
 def _before_fork() -> None:
@@ -388,7 +390,7 @@ def _after_fork_in_child() -> None:
 
 
 _GATES = weakref.WeakSet[ForkGate]()
-_LEFT: set[_File] = set()
+_LEFT: set[tuple[int, int]] = set()
 
 os.register_at_fork(
     before=_before_fork,

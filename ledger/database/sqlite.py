@@ -119,7 +119,7 @@ class SQLiteDatabase:
         self._writing = HeldConnection(self._writer)
         self._gate = ForkGate(path, self._disconnect)
         self._readers = Readers(self._reader, self._gate, self.address)
-        with self._gate.passed(), translated(self.address):
+        with self._gate, translated(self.address):
             if not path.exists():
                 self._make_file()
             self._writer.connect().close()
@@ -148,7 +148,7 @@ class SQLiteDatabase:
     def watch(self) -> Iterator[Connection]:
         """Borrow a connection for one small statement on the latest commit."""
         with (
-            self._gate.passed(),
+            self._gate,
             translated(self.address),
             self._watching.borrowed() as connection,
         ):
@@ -161,7 +161,7 @@ class SQLiteDatabase:
         """Open a database transaction that holds the write lock from its start."""
         del asks_at_once  # There is no server to wait for.
         with (
-            self._gate.passed(),
+            self._gate,
             naming_holder(self.address, self._turns),
             self._writing.borrowed() as connection,
             self._turns.taken(self._lock_timeout_seconds) as turn,
@@ -236,7 +236,7 @@ class SQLiteDatabase:
     def _reclaim_some(self) -> int:
         """Give some of it back, and return how many pages are left; others write between."""
         with (
-            self._gate.passed(),
+            self._gate,
             naming_holder(self.address, self._turns),
             self._writing.borrowed() as connection,
             self._turns.taken(self._lock_timeout_seconds),
@@ -252,7 +252,7 @@ class SQLiteDatabase:
         """Close all connections."""
         if self._folding is not None:
             self._folding.join()
-        with self._gate.passed():
+        with self._gate:
             self._watching.close()
             self._writing.close()
             self._readers.close()
@@ -306,7 +306,7 @@ class SQLiteDatabase:
         # A turn that does not come is another writer's, who folds after it.
         with (
             suppress(StoreError),
-            self._gate.passed(),
+            self._gate,
             translated(self.address),
             self._writing.borrowed() as connection,
             self._turns.taken(self._lock_timeout_seconds),

@@ -26,6 +26,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Self
 
 import msgspec
 
@@ -66,17 +67,44 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 class Turn:
-    """A place in the queue whose turn it is.
+    """A turn, which is waited for at the start of a block, and ends with it.
 
     Attributes:
         waited_seconds: how long it took to come.
     """
 
-    def __init__(self, turns: "Turns", number: int, *, is_noted: bool) -> None:
+    __slots__ = ("_is_noted", "_number", "_timeout", "_turns", "waited_seconds")
+
+    def __init__(self, turns: "Turns", timeout_seconds: float) -> None:
         self._turns = turns
-        self._number = number
-        self._is_noted = is_noted
+        self._timeout = timeout_seconds
+        self._number, self._is_noted = _NO_PLACE, False
         self.waited_seconds = 0.0
+
+    def __enter__(self) -> Self:
+        """Wait for the turn."""
+        turns = self._turns
+        turns.lock.acquire()
+        try:
+            began = monotonic()
+            self._number, self._is_noted = turns.join(began, self._timeout)
+            if not self._is_noted:
+                turns.wait_for(self._number - 1, began + self._timeout)
+                self.waited_seconds = monotonic() - began
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it, and wake who comes next."""
+        turns = self._turns
+        try:
+            turns.free(self._number)
+            if self.is_awaited:
+                turns.ring(self._number + 1)
+        finally:
+            turns.lock.release()
 
     def begin(self) -> None:
         """Note who holds the write lock from now on."""
@@ -99,7 +127,8 @@ class Turns:
     """
 
     def __init__(self, path: Path, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
+        """Held in each turn of this queue: its threads wait for each other here."""
         self._patience = patience_seconds
         self._file: int | None = None
         self._ringing: socket.socket | None = None
@@ -108,26 +137,13 @@ class Turns:
                 self._file = open_private(path, os.O_RDWR)
         _OPENED.add(self)
 
-    @contextmanager
-    def taken(self, timeout_seconds: float) -> Iterator[Turn]:
-        """Wait for a turn, which ends with the block.
+    def taken(self, timeout_seconds: float) -> Turn:
+        """Return a turn that is to be taken.
 
         Args:
             timeout_seconds: after how long the queue is passed in any case.
         """
-        with self._lock:
-            began = monotonic()
-            number, is_first = self._join(began + min(timeout_seconds, self._patience))
-            turn = Turn(self, number, is_noted=is_first)
-            try:
-                if not is_first:
-                    self._wait_for(number - 1, began + timeout_seconds)
-                turn.waited_seconds = monotonic() - began
-                yield turn
-            finally:
-                self._free(number)
-                if turn.is_awaited:
-                    self._ring(number + 1)
+        return Turn(self, timeout_seconds)
 
     def holder(self) -> Holder | None:
         """Return the writer whose turn it is, None where it is nobody's."""
@@ -151,7 +167,7 @@ class Turns:
 
     def close(self) -> None:
         """Close the side file; later turns come without a queue."""
-        with self._lock:
+        with self.lock:
             self.forget()
 
     def forget(self) -> None:
@@ -164,21 +180,21 @@ class Turns:
             self._ringing.close()
             self._ringing = None
 
-    def _join(self, until: float) -> tuple[int, bool]:
+    def join(self, now: float, timeout_seconds: float) -> tuple[int, bool]:
         """Take a place, or none where that cannot be done in time, or at all.
 
         Returns:
             Its number, and whether it is the first, whose turn begins at once.
         """
         try:
-            return self._next_place(until)
+            return self._next_place(now, now + min(timeout_seconds, self._patience))
         except OSError:
             # No room for the side file, or a file system without these locks.
             self.forget()
             return _NO_PLACE, False
 
-    def _next_place(self, until: float) -> tuple[int, bool]:
-        while self._file is not None and (now := monotonic()) < until:
+    def _next_place(self, now: float, until: float) -> tuple[int, bool]:
+        while self._file is not None and now < until:
             last = self.last_number()
             number = last + 1
             if self._take(number):
@@ -190,12 +206,13 @@ class Turns:
                         written = _BOTH.pack(number, number, os.getpid(), now)
                     os.pwrite(self._file, written, 0)
                     return number, is_first
-                self._free(number)
+                self.free(number)
             else:
                 sleep(_SHORTEST_PAUSE_SECONDS)
+            now = monotonic()
         return _NO_PLACE, False
 
-    def _wait_for(self, before: int, until: float) -> None:
+    def wait_for(self, before: int, until: float) -> None:
         """Wait until the turn before has ended."""
         if not self._is_taken(before):
             return
@@ -223,7 +240,7 @@ class Turns:
                 pause = partial(_heard, bell)
             yield pause
 
-    def _ring(self, number: int) -> None:
+    def ring(self, number: int) -> None:
         """Wake the writer of a number, if it waits."""
         with suppress(OSError):
             if self._ringing is None:
@@ -272,7 +289,8 @@ class Turns:
             return False
         return bool(_LOCK.unpack(answer)[0] != fcntl.F_UNLCK)
 
-    def _free(self, number: int) -> None:
+    def free(self, number: int) -> None:
+        """End the turn of a number."""
         if self._file is not None and number != _NO_PLACE:
             try:
                 fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, _lock(fcntl.F_UNLCK, number))

@@ -58,7 +58,7 @@ class ReadTransaction:
     A class, since a generator takes three times as long to enter and to leave.
     """
 
-    __slots__ = ("_connection", "_driver", "_passage", "_readers")
+    __slots__ = ("_connection", "_driver", "_readers")
 
     def __init__(self, readers: Readers) -> None:
         self._readers = readers
@@ -66,8 +66,7 @@ class ReadTransaction:
     def __enter__(self) -> Connection:
         """Begin, and lend the connection."""
         readers = self._readers
-        self._passage = readers.gate.passed()
-        self._passage.__enter__()
+        readers.gate.__enter__()
         self._connection: Connection | None = None
         try:
             self._connection = connection = readers.take()
@@ -101,5 +100,5 @@ class ReadTransaction:
                         self._driver.rollback()
                     readers.give_back(connection)
         finally:
-            self._passage.__exit__(None, None, None)
+            readers.gate.__exit__()
         readers.translated.__exit__(kind, error, trace)
