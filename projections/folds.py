@@ -5,7 +5,8 @@ log adds up to. A resource is loaded where the first fact about it is folded.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import get_args
+from functools import cache
+from typing import Any, get_args
 
 from sqlalchemy import Connection, Table
 
@@ -64,6 +65,7 @@ from ledger.facts.webhooks import (
 )
 from projections.schema import (
     FoldedResource,
+    FoldOfFacts,
     RecordedFact,
     TableFold,
     are_current,
@@ -285,6 +287,7 @@ _RESOURCES = (
     ),
 )
 _FACTS_AT_A_TIME = 20_000
+_Kinds = frozenset[type[Any]]
 # No correction of the time follows what is just being recorded.
 _AS_WRITTEN = LogTime()
 
@@ -353,15 +356,12 @@ class FactTables:
     def _fold_single(
         self, connection: Connection, facts: Sequence[RecordedFact]
     ) -> None:
-        kinds = {type(fact) for _, _, fact in facts}
-        for each in _RESOURCES:
-            about = kinds.intersection(each.kinds)
+        kinds = frozenset([type(fact) for _, _, fact in facts])
+        for fold, about in _folds_of(kinds):
             if about == kinds:
-                each.load().fold(connection, facts)
-            elif about:
-                each.load().fold(
-                    connection, [fact for fact in facts if type(fact[2]) in about]
-                )
+                fold(connection, facts)
+            else:
+                fold(connection, [fact for fact in facts if type(fact[2]) in about])
 
     def sealable_position(self, connection: Connection) -> int | None:
         """Return the position up to which usage may be sealed; None is any.
@@ -372,6 +372,16 @@ class FactTables:
         from projections.alerts.queries import AlertQueries
 
         return AlertQueries(connection).checkpoint()
+
+
+@cache
+def _folds_of(kinds: _Kinds) -> Sequence[tuple[FoldOfFacts, _Kinds]]:
+    """Return what folds facts of some classes, each with those that are its own."""
+    return [
+        (each.load().fold, about)
+        for each in _RESOURCES
+        if (about := kinds.intersection(each.kinds))
+    ]
 
 
 def _portions(facts: Iterator[RecordedFacts]) -> Iterator[list[RecordedFacts]]:

@@ -43,6 +43,10 @@ RecordedFact = tuple[int, int, Fact]
 """A position, when it was recorded (microseconds since 1970 UTC), and the fact."""
 
 
+FoldOfFacts = Callable[[Connection, Sequence[RecordedFact]], None]
+"""Folds the next facts about a resource, in order."""
+
+
 class TableFold(msgspec.Struct, frozen=True, kw_only=True):
     """The tables of one resource.
 
@@ -52,7 +56,7 @@ class TableFold(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     tables: tuple[Table, ...]
-    fold: Callable[[Connection, Sequence[RecordedFact]], None]
+    fold: FoldOfFacts
 
 
 class FoldedResource(msgspec.Struct, frozen=True, kw_only=True):

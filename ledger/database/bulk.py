@@ -230,59 +230,91 @@ def _insertion(place: str, width: int, fixed: int, rows: int) -> str:
 
 
 def add_at_positions(
-    connection: Connection, added_to: Column[int], amounts: Mapping[int, int]
+    connection: Connection, amounts: Mapping[Column[int], Mapping[int, int]]
 ) -> None:
-    """Add amounts to a column of the rows at some positions."""
-    # In the order of the rows, so that those of one page are changed together.
-    places = sorted(at for at, amount in amounts.items() if amount)
-    added = [amounts[at] for at in places]
-    if not places:
+    """Add amounts to columns of one table, in the rows at some positions.
+
+    Args:
+        connection: to the table.
+        amounts: what is added to each column, by position.
+    """
+    columns = tuple(each for each, added in amounts.items() if any(added.values()))
+    if not columns:
         return
+    wanted = [amounts[each] for each in columns]
+    # In the order of the rows, so that those of one page are changed together.
+    places = sorted({at for each in wanted for at, amount in each.items() if amount})
+    added = [[each.get(at, 0) for at in places] for each in wanted]
+    names = _names_of_added(columns)
     if len(places) == 1:
-        given = {"place": places[0], "added": added[0]}
-        _added_at_one(added_to).run(connection, given)
+        more = {name: value for name, [value] in zip(names, added, strict=True)}
+        _added_at_one(columns).run(connection, {"place": places[0], **more})
         return
     if connection.dialect.name == _POSTGRESQL:
-        _added_at(added_to).run(connection, {"places": places, "added": added})
+        of_all = dict(zip(names, added, strict=True))
+        _added_at(columns).run(connection, {"place": places, **of_all})
         return
     quoted = connection.dialect.identifier_preparer
-    table, name = quoted.format_table(added_to.table), quoted.format_column(added_to)
-    _run_in_portions(connection, partial(_addition, table, name), [places, added])
+    place = quoted.format_table(columns[0].table)
+    own_names = tuple(map(quoted.format_column, columns))
+    statement_of = partial(_addition, place, own_names)
+    _run_in_portions(connection, statement_of, [places, *added])
+
+
+def _names_of_added(columns: Sequence[Column[int]]) -> list[str]:
+    """Return the names of the parameters that are added to columns."""
+    return [f"more_{each.name}" for each in columns]
 
 
 @cache
-def _added_at_one(added_to: Column[int]) -> DriverStatement:
-    """Return the statement that adds to a column of one row."""
+def _added_at_one(columns: tuple[Column[int], ...]) -> DriverStatement:
+    """Return the statement that adds to columns of one row."""
+    table = columns[0].table
     return DriverStatement(
-        update(added_to.table)
-        .where(added_to.table.c.position == bindparam("place"))
-        .values({added_to: added_to + bindparam("added")})
+        update(table)
+        .where(table.c.position == bindparam("place"))
+        .values(
+            {
+                each: each + bindparam(name)
+                for each, name in zip(columns, _names_of_added(columns), strict=True)
+            }
+        )
     )
 
 
 @cache
-def _added_at(added_to: Column[int]) -> DriverStatement:
-    """Return the statement of PostgreSQL that adds to a column of any number of rows."""
+def _added_at(columns: tuple[Column[int], ...]) -> DriverStatement:
+    """Return the statement of PostgreSQL that adds to columns of any number of rows."""
+    table = columns[0].table
+    added = _names_of_added(columns)
+    names = ["place", *added]
     given = (
-        func.unnest(
-            bindparam("places", type_=ARRAY(BigInteger)),
-            bindparam("added", type_=ARRAY(BigInteger)),
-        )
-        .table_valued(column("position", BigInteger), column("amount", BigInteger))
+        func.unnest(*(bindparam(name, type_=ARRAY(BigInteger)) for name in names))
+        .table_valued(*(column(name, BigInteger) for name in names))
         .render_derived()
     )
     return DriverStatement(
-        update(added_to.table)
-        .where(added_to.table.c.position == given.c.position)
-        .values({added_to: added_to + given.c.amount})
+        update(table)
+        .where(table.c.position == given.c.place)
+        .values(
+            {
+                each: each + given.c[name]
+                for each, name in zip(columns, added, strict=True)
+            }
+        )
     )
 
 
 @cache
-def _addition(table: str, name: str, rows: int) -> str:
-    """Return the statement of SQLite that adds to a column of so many rows."""
-    values = ", ".join(["(?, ?)"] * rows)
+def _addition(table: str, names: tuple[str, ...], rows: int) -> str:
+    """Return the statement of SQLite that adds to columns of so many rows."""
+    row = ", ".join(["?"] * (1 + len(names)))
+    values = "), (".join([row] * rows)
+    added = ", ".join(
+        f"{name} = {name} + given.column{number}"
+        for number, name in enumerate(names, 2)
+    )
     return (
-        f"UPDATE {table} SET {name} = {name} + given.column2"  # noqa: S608  # names are quoted
-        f" FROM (VALUES {values}) AS given WHERE position = given.column1"
+        f"UPDATE {table} SET {added}"  # noqa: S608  # names are quoted
+        f" FROM (VALUES ({values})) AS given WHERE position = given.column1"
     )

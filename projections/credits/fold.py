@@ -49,6 +49,8 @@ from projections.kernels.credits.grants import changes, drawn, granted
 from projections.pools.tables import credit_pool_use
 from projections.schema import RecordedFact, TableFold
 
+_APPLIED, _HELD = credit_grant_use.c.applied, credit_grant_use.c.held
+
 
 def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     """Fold the next facts about credits."""
@@ -78,9 +80,8 @@ def fold_credits(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     ]
     if len(of_holds) < len(facts):
         fold_schedules(connection, facts)
-    fold_holds(connection, of_holds)
-    amounts = rounds.fold(connection)
-    add_at_positions(connection, credit_grant_use.c.applied, amounts)
+    held = fold_holds(connection, of_holds)
+    add_at_positions(connection, {_APPLIED: rounds.fold(connection), _HELD: held})
     fold_pool_use(connection, facts, asked)
 
 

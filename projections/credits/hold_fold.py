@@ -1,12 +1,12 @@
 """The fold of facts about holds. What a settlement draws is folded as an application."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Container, Sequence
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, update
 
-from ledger.database.bulk import add_at_positions, insert_rows
+from ledger.database.bulk import insert_rows
 from ledger.database.connections import DriverStatement
 from ledger.facts.credits.holds import (
     CreditHoldCreated,
@@ -22,7 +22,6 @@ from projections.credits.hold_tables import (
     credit_hold_settlement,
 )
 from projections.credits.reinstating import ReturnedCredits, return_late
-from projections.credits.tables import credit_grant_use
 from projections.kernels.credits.holds import HoldStatus, Settlement, held, settled
 
 _hold = credit_hold.c
@@ -46,11 +45,15 @@ _RELEASE = update(credit_hold).where(_IS_IT).values(_ENDED)
 
 def fold_holds(
     connection: Connection, facts: Sequence[tuple[int, int, HoldFact]]
-) -> None:
-    """Fold the next facts about holds; those about grants were folded before."""
+) -> dict[int, int]:
+    """Fold the next facts about holds; those about grants were folded before.
+
+    Returns:
+        How much more of each grant is held.
+    """
+    amounts = defaultdict[int, int](int)
     if not facts:
-        return
-    amounts: Counter[int] = Counter()
+        return amounts
     made, settlements = list[tuple[object, ...]](), list[Settlement]()
     returned, released = list[ReturnedCredits](), list[tuple[int, int, int]]()
     for position, recorded_at, fact in facts:
@@ -72,7 +75,6 @@ def fold_holds(
     insert_rows(connection, credit_hold, made)
     rows = [SETTLEMENTS.row(each) for each in settlements]
     insert_rows(connection, credit_hold_settlement, rows)
-    add_at_positions(connection, credit_grant_use.c.held, amounts)
     late = return_late(connection, returned)
     _settle(connection, settlements, late)
     given_up = [
@@ -81,6 +83,7 @@ def fold_holds(
     ]
     if given_up:
         connection.execute(_RELEASE, given_up)
+    return amounts
 
 
 def _settle(
@@ -127,6 +130,6 @@ def _end(
     }
 
 
-def _add(amounts: Counter[int], parts: Sequence[HeldPart], times: int) -> None:
+def _add(amounts: dict[int, int], parts: Sequence[HeldPart], times: int) -> None:
     for part in parts:
         amounts[part.grant_position] += times * part.amount

@@ -45,6 +45,7 @@ _ENDS = select(credit_grant.c.position, _END, _ENDED_AT).where(_END.is_not(None)
 _END_OF_ONE = DriverStatement(
     _ENDS.where(credit_grant.c.position == bindparam("position"))
 )
+_RETURNED_LATE = credit_grant_use.c.reinstated_late
 
 
 class ReturnedCredits(NamedTuple):
@@ -131,7 +132,7 @@ def return_late(
     amounts: Counter[int] = Counter()
     for each in late:
         amounts[each.grant_position] += each.amount
-    add_at_positions(connection, credit_grant_use.c.reinstated_late, amounts)
+    add_at_positions(connection, {_RETURNED_LATE: amounts})
     return {each.position for each in late}
 
 

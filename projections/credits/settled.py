@@ -59,7 +59,7 @@ def fold_settled(
     drawn = draws.sums()
     for grant, amount in returned.items():
         drawn[grant] = drawn.get(grant, 0) - amount
-    add_at_positions(connection, credit_grant_use.c.applied, drawn)
+    add_at_positions(connection, {credit_grant_use.c.applied: drawn})
     fold_pool_use_of_run(connection, first_position, facts)
 
 
