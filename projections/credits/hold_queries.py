@@ -1,7 +1,7 @@
 """Queries of holds, and of what they keep of grants."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -80,6 +80,21 @@ class OpenHolds(NamedTuple):
     hold_count: int
     amounts: Counter[int]
     until: int
+
+    def changed(self, count: int, moved: Iterable[tuple[int, int]]) -> "OpenHolds":
+        """Return what is kept after a change; its amounts are changed where they are.
+
+        Args:
+            count: how many more holds there are.
+            moved: positions of grants, and how much more is kept of each.
+        """
+        amounts = self.amounts
+        for at, more in moved:
+            if left := amounts.get(at, 0) + more:
+                amounts[at] = left
+            else:
+                amounts.pop(at, None)
+        return OpenHolds(self.hold_count + count, amounts, self.until)
 
 
 class HoldQueries:

@@ -27,7 +27,7 @@ from projections.credits.hold_queries import (
 )
 from projections.credits.hold_tables import HOLDS
 from projections.credits.queries import CreditQueries
-from projections.kernels.credits.grants import Grant
+from projections.kernels.credits.grants import Grant, drawn
 from projections.kernels.credits.holds import Hold, Settlement
 from projections.windows import END
 
@@ -40,9 +40,8 @@ class HoldsTogether(HoldQueries):
         self._by_id: dict[str, Hold | None] = {}
         self._settlements: dict[tuple[int, str], Settlement] = {}
         self._open: dict[str, OpenHolds] = {}
-        # What was decided since, by customer: holds, and amounts by grant.
-        self._more = Counter[str]()
-        self._more_held: dict[str, Counter[int]] = {}
+        # What was decided about holds of customers that were not read so far.
+        self._more: dict[str, OpenHolds] = {}
         self._applied: dict[str, bool] = {}
         self.until = END
         """The instant at which time ends the first of the open holds that were read."""
@@ -53,11 +52,7 @@ class HoldsTogether(HoldQueries):
 
     def recorded(self) -> None:
         """Count what was decided among what is recorded: a read finds it from now on."""
-        for customer in self._more_held.keys() & self._open.keys():
-            count, amounts, until = self._with_more(self._open[customer], customer)
-            self._open[customer] = OpenHolds(count, +amounts, until)
         self._more.clear()
-        self._more_held.clear()
         self._settlements.clear()
 
     def read_ahead(self, hold_ids: Sequence[str], invoices: Collection[str]) -> None:
@@ -115,30 +110,19 @@ class HoldsTogether(HoldQueries):
 
     def open_of(self, customer: str, instant: int) -> OpenHolds:
         """Return what a customer's holds keep that are open now."""
-        recorded = self.recorded_of(customer, instant)
-        if customer not in self._more_held:
-            return recorded
-        return self._with_more(recorded, customer)
-
-    def recorded_of(self, customer: str, instant: int) -> OpenHolds:
-        """Return the same of holds that are recorded."""
-        if customer not in self._open:
-            found = self._open[customer] = super().open_of(customer, instant)
+        found = self._open.get(customer)
+        if found is None:
+            found = super().open_of(customer, instant)
             self.until = min(self.until, found.until)
-        return self._open[customer]
-
-    def _with_more(self, recorded: OpenHolds, customer: str) -> OpenHolds:
-        count, amounts, until = recorded
-        amounts = amounts.copy()
-        # Not added, which would leave out what is negative.
-        amounts.update(self._more_held[customer])
-        return OpenHolds(count + self._more[customer], amounts, until)
+            if (more := self._more.pop(customer, None)) is not None:
+                found = found.changed(more.hold_count, more.amounts.items())
+            self._open[customer] = found
+        return found
 
     def created(self, hold: Hold) -> None:
         """Count a hold that is decided."""
         self._by_id[hold.hold_id] = hold
-        self._change(hold.customer, hold.parts, 1)
-        self._more[hold.customer] += 1
+        self._change(hold.customer, 1, hold.parts, 1)
         self.until = min(self.until, hold.expires_at)
 
     def settled(self, hold: Hold, its: Settlement, fact: CreditHoldSettled) -> None:
@@ -146,13 +130,15 @@ class HoldsTogether(HoldQueries):
         self._by_id[hold.hold_id] = hold
         self._settlements[its.hold_position, its.settlement_id] = its
         self._applied[fact.application.invoice] = True
-        self._change(hold.customer, (*fact.drawn, *fact.returned), -1)
-        self._more[hold.customer] -= its.is_final
+        self._change(hold.customer, -its.is_final, (*fact.drawn, *fact.returned), -1)
 
-    def _change(self, customer: str, parts: Iterable[HeldPart], times: int) -> None:
-        held = self._more_held.setdefault(customer, Counter())
-        for part in parts:
-            held[part.grant_position] += times * part.amount
+    def _change(
+        self, customer: str, count: int, parts: Iterable[HeldPart], times: int
+    ) -> None:
+        known = self._open if customer in self._open else self._more
+        found = known.get(customer) or OpenHolds(0, Counter(), END)
+        moved = [(part.grant_position, times * part.amount) for part in parts]
+        known[customer] = found.changed(count, moved)
 
 
 class CreditsTogether(CreditQueries):
@@ -162,13 +148,15 @@ class CreditsTogether(CreditQueries):
         super().__init__(connection)
         self.holds: HoldsTogether = HoldsTogether(connection)
         self._live: dict[str, list[Grant]] = {}
-        # What was decided since, by the position of the grant.
-        self._held = Counter[int]()
+        self._live_count = 0
+        # Of what the customer has of a pool, others may change something.
+        self._with_pools = set[str]()
+        # What was drawn since, by the position of the grant.
         self._applied = Counter[int]()
 
     def __len__(self) -> int:
         """Return how much is kept, about."""
-        return len(self.holds) + sum(map(len, self._live.values()))
+        return len(self.holds) + self._live_count
 
     def goes_on_until(self) -> int:
         """Return the instant from which on time has changed what was read."""
@@ -181,13 +169,9 @@ class CreditsTogether(CreditQueries):
     def recorded(self) -> None:
         """Count what was decided among what is recorded."""
         self.holds.recorded()
-        for customer, grants in [*self._live.items()]:
-            if any(each.pool is not None for each in grants):
-                # What the customer has of a pool, others may have changed.
-                del self._live[customer]
-            else:
-                self._live[customer] = self._with_more(grants)
-        self._held.clear()
+        for customer in self._with_pools:
+            self._live_count -= len(self._live.pop(customer))
+        self._with_pools.clear()
         self._applied.clear()
 
     def spendable_of(
@@ -195,37 +179,61 @@ class CreditsTogether(CreditQueries):
     ) -> list[Grant]:
         """Return the live grants that have credit left for a customer.
 
-        What was decided before is counted, but not of pools, nor by `held`.
+        What was decided before is counted, but not of pools; `held` is known.
         """
-        if customer not in self._live:
-            recorded = self.holds.recorded_of(customer, instant).amounts
-            self._live[customer] = super().spendable_of(customer, instant, recorded)
-        return self._with_more(self._live[customer])
+        found = self._live.get(customer)
+        if found is None:
+            kept = self.holds.open_of(customer, instant).amounts
+            found = super().spendable_of(customer, instant, kept)
+            found = self._live[customer] = [
+                self._with_more(each, kept) for each in found
+            ]
+            self._live_count += len(found)
+            if any(each.pool is not None for each in found):
+                self._with_pools.add(customer)
+        return found
 
-    def _with_more(self, grants: list[Grant]) -> list[Grant]:
-        if not self._held and not self._applied:
-            return grants
-        return [
-            replace(
-                each,
-                held=each.held + self._held[each.position],
-                applied=each.applied + self._applied[each.position],
-            )
-            if each.position in self._held or each.position in self._applied
-            else each
-            for each in grants
-        ]
+    def _with_more(self, grant: Grant, held: Mapping[int, int]) -> Grant:
+        """Return a grant that was just read with what is decided about it."""
+        kept, more = held.get(grant.position, 0), self._applied[grant.position]
+        if grant.pool is not None or (grant.held == kept and not more):
+            return grant
+        return replace(grant, held=kept, applied=grant.applied + more)
 
     def created(self, fact: CreditHoldCreated, hold: Hold) -> None:
         """Count a hold that is decided."""
         self.holds.created(hold)
-        for part in fact.parts:
-            self._held[part.grant_position] += part.amount
+        self._change(hold.customer, fact.parts, 1, {})
 
     def settled(self, fact: CreditHoldSettled, hold: Hold, its: Settlement) -> None:
         """Count a settlement that is decided, given the hold after it."""
         self.holds.settled(hold, its, fact)
-        for part in (*fact.drawn, *fact.returned):
-            self._held[part.grant_position] -= part.amount
-        for draw in fact.application.draws:
-            self._applied[draw.grant_position] += draw.amount
+        applied = drawn(fact.application.draws)
+        self._applied.update(applied)
+        self._change(hold.customer, (*fact.drawn, *fact.returned), -1, applied)
+
+    def _change(
+        self,
+        customer: str,
+        parts: Iterable[HeldPart],
+        times: int,
+        applied: Mapping[int, int],
+    ) -> None:
+        """Change the grants of a customer that were read."""
+        grants = self._live.get(customer)
+        if grants is None:
+            return
+        held = dict.fromkeys(applied, 0)
+        for part in parts:
+            at = part.grant_position
+            held[at] = held.get(at, 0) + times * part.amount
+        self._live[customer] = [
+            replace(
+                each,
+                held=each.held + held[each.position],
+                applied=each.applied + applied.get(each.position, 0),
+            )
+            if each.position in held
+            else each
+            for each in grants
+        ]
