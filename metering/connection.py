@@ -74,6 +74,7 @@ class Metering(CallGroups, Branches, Explaining):
 
     def __init__(self, opening: OpeningTerms) -> None:
         super().__init__(opening)
+        self._engine.evaluator.on_burn_down = self._evaluate_burn_down
         self._recordings: WeakSet[Recording] = WeakSet()
 
     @property

@@ -11,7 +11,7 @@ from typing import Any, get_args
 from sqlalchemy import Connection, Table
 
 from ledger.entries import Commit
-from ledger.facts.alerts import TransitionFact, TriggerFact, WatchingFact
+from ledger.facts.alerts import AlertFact, TransitionFact
 from ledger.facts.credits.grants import (
     CreditGrantCreated,
     CreditGrantLapsed,
@@ -194,8 +194,8 @@ _RESOURCES = (
     ),
     FoldedResource(
         name="alert",
-        version=8,
-        kinds=(*get_args(WatchingFact), *get_args(TriggerFact), LogTimeCorrected),
+        version=9,
+        kinds=(*get_args(AlertFact), LogTimeCorrected),
         load=_alerts,
     ),
     FoldedResource(
@@ -371,7 +371,7 @@ class FactTables:
         """
         from projections.alerts.queries import AlertQueries
 
-        return AlertQueries(connection).checkpoint()
+        return AlertQueries(connection).sealable_position()
 
 
 @cache

@@ -155,12 +155,14 @@ class CreditAlertCreated(
     msgspec.Struct,
     frozen=True,
     kw_only=True,
+    omit_defaults=True,
     tag_field="fact",
     tag="credit_alert.created",
 ):
     """A threshold on available credits is watched, for one customer or for each.
 
-    `lte` is in minor units of the currency, which is written in lower case.
+    `lte` is in minor units of the currency, which is written in lower case. With
+    `includes_unbilled_usage`, what is watched is what unbilled usage leaves of them.
     """
 
     alert_id: str
@@ -168,6 +170,7 @@ class CreditAlertCreated(
     lte: int
     currency: str
     customer: str | None
+    includes_unbilled_usage: bool = False
 
 
 class AlertActivated(
@@ -245,7 +248,28 @@ class CreditAlertTriggered(
     """A customer's available credits fell to an alert's threshold, or below it.
 
     `value` is what was available then, in minor units; `instant` when it happened, and
-    `cause_position` the position of the fact that did it, 0 where time did.
+    `cause_position` the position of the fact that did it, 0 where time did. Where unbilled
+    usage is included, they are when it was looked for, and up to where.
+    """
+
+    alert_id: str
+    customer: str
+    value: int
+    instant: int
+    cause_position: int
+
+
+class CreditAlertRecovered(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag_field="fact",
+    tag="credit_alert.recovered",
+    gc=False,
+):
+    """Credits with unbilled usage are above an alert's threshold again: it may trigger.
+
+    The members are those of the trigger before.
     """
 
     alert_id: str
@@ -258,5 +282,6 @@ class CreditAlertTriggered(
 CreationFact = UsageAlertCreated | SpendAlertCreated | CreditAlertCreated
 TransitionFact = AlertActivated | AlertDeactivated | AlertArchived
 TriggerFact = UsageAlertTriggered | SpendLimitWarned | CreditAlertTriggered
+AlertFact = CreationFact | TransitionFact | TriggerFact | CreditAlertRecovered
 WatchingFact = CreationFact | TransitionFact
 """What is watched from then on, and not what was triggered."""

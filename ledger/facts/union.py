@@ -14,6 +14,7 @@ from ledger.facts.alerts import (
     AlertArchived,
     AlertDeactivated,
     CreditAlertCreated,
+    CreditAlertRecovered,
     CreditAlertTriggered,
     SpendAlertCreated,
     SpendLimitWarned,
@@ -141,6 +142,7 @@ Fact = (
     | UsageAlertTriggered
     | CreditAlertCreated
     | CreditAlertTriggered
+    | CreditAlertRecovered
     | WebhookEndpointCreated
     | WebhookEndpointUpdated
     | WebhookEndpointSecretRotated

@@ -79,6 +79,14 @@ class Alerts:
         at an instant after it at which they expire. A customer who has none does not
         fall.
 
+        With unbilled usage, what is watched is what that leaves of the available
+        credits, as `CreditBalanceSummaries.retrieve` says it, at each evaluation of what
+        was recorded since. It triggers where that is at the threshold or below it, and
+        again only once an evaluation has found it above: once a fall, whichever process
+        evaluates and however often. The first fall is from credits that were above
+        without usage, since the alert was created or activated: usage recorded before
+        counts.
+
         Args:
             title: 1 to 256 characters, for people.
             alert_type: usage_threshold, spend_threshold or credit_balance_threshold;
@@ -101,7 +109,8 @@ class Alerts:
             credit_balance_threshold: ``{"lte": {"balance_type": "monetary", "monetary":
                 {"currency": "usd", "value": 500}}}``, in minor units, with ``"filters"``
                 as above. All grants of the currency count, whatever they are usable
-                for.
+                for. Beyond Stripe: ``"include_unbilled_usage": True`` watches what is
+                left once usage that no finalised statement covers has drawn.
 
         Raises:
             ResourceMissingError: there is no such meter, price or subscription.

@@ -139,6 +139,7 @@ def _on_credits(
         lte=money["value"],
         currency=money["currency"],
         customer=_customer(credit.get("filters")),
+        includes_unbilled_usage=bool(credit.get("include_unbilled_usage")),
     )
 
 

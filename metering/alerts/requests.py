@@ -127,10 +127,12 @@ class CreditBalanceThresholdParams(TypedDict):
 
     Attributes:
         filters: the customer that is watched; each if left out.
+        include_unbilled_usage: whether what is watched is what unbilled usage leaves.
     """
 
     lte: CreditBalanceLimitParams
     filters: NotRequired[AlertFilters | None]
+    include_unbilled_usage: NotRequired[bool | None]
 
 
 class AlertCreate(msgspec.Struct, frozen=True, kw_only=True):

@@ -118,10 +118,14 @@ class CreditBalanceThreshold(ResourceObject, frozen=True, kw_only=True):
         lte: so much, in a currency.
         filters: the one customer whose credits are watched; None is everybody, each by
             itself.
+        include_unbilled_usage: True where what is watched is what unbilled usage leaves.
     """
+
+    absent_where_none: ClassVar = frozenset({"include_unbilled_usage"})
 
     lte: CreditBalanceLimit
     filters: tuple[AlertFilter, ...] | None
+    include_unbilled_usage: bool | None = None
 
 
 class Alert(ResourceObject, frozen=True, kw_only=True):
@@ -157,7 +161,8 @@ class AlertTriggered(ResourceObject, frozen=True, kw_only=True):
             available after they fell, in minor units.
         position: its place in the log.
         event_position: that of the event, which may be cancelled by now; of credits that
-            of what drew them down, or ended them, and None where they expired by time.
+            of what drew them down, or ended them, and None where they expired by time;
+            with unbilled usage, that of the last entry that counts.
         timestamp: when the event happened, or when credits fell.
         window_start: where the month or day began that the usage lies in; None where
             all usage counts, and for credits.
@@ -250,7 +255,9 @@ def _credit_balance_threshold(
         return None
     money = Monetary(currency=alert.currency, value=alert.lte)
     return CreditBalanceThreshold(
-        lte=CreditBalanceLimit(monetary=money), filters=_filters(alert)
+        lte=CreditBalanceLimit(monetary=money),
+        filters=_filters(alert),
+        include_unbilled_usage=alert.includes_unbilled_usage or None,
     )
 
 

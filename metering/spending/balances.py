@@ -4,8 +4,7 @@ A past instant is answered as it stood, a future one as it will stand if nothing
 happens: grants become effective and expire by themselves. Now, unbilled usage may count.
 """
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -26,7 +25,7 @@ from metering.credits.requests import (
 from metering.credits.resources import CreditBalance, CreditBalanceSummary, monetary
 from metering.credits.scopes import prices_of
 from metering.errors import ResourceMissingError
-from metering.spending.burn_down import BurnDown, Burned
+from metering.spending.burn_down import BurnDown, is_own
 from metering.store.engine import Engine
 from projections.credits.pools.moved import grants_moved_by
 from projections.credits.queries import CreditQueries
@@ -134,7 +133,7 @@ class CreditBalanceSummaries:
             now = present.now
             found = _balances_from_now(present.seen, owner, chosen, now)
             burned = self._burn_down.burned(present, owner)
-        usage = _drawn_of(burned, chosen)
+        usage = burned.drawn_of(chosen.has)
         balances = []
         for currency in sorted({*found, *burned.uncovered}):
             drawn = usage.get(currency, 0)
@@ -228,7 +227,7 @@ class ChosenGrants:
 
     def has(self, grant: Grant) -> bool:
         """Whether a grant is let through."""
-        if grant.pool is not None:
+        if not is_own(grant):
             return False
         if self.grant is not None:
             return grant.position == self.grant.position
@@ -241,15 +240,6 @@ def _shown(currency: str, balance: Balance) -> CreditBalance:
         held_balance=monetary(currency, balance.held),
         ledger_balance=monetary(currency, balance.ledger),
     )
-
-
-def _drawn_of(burned: Burned, chosen: ChosenGrants) -> Mapping[str, int]:
-    """Return what unbilled usage draws of chosen grants, by currency."""
-    sums = Counter[str]()
-    for grant in burned.grants:
-        if chosen.has(grant):
-            sums[grant.currency] += burned.drawn.get(grant.position, 0)
-    return sums
 
 
 def _balances_from_now(

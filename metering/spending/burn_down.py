@@ -30,6 +30,11 @@ from projections.subscriptions.queries import SubscriptionQueries
 _CUSTOMERS_KEPT = 10_000
 
 
+def is_own(grant: Grant) -> bool:
+    """Whether a grant is a customer's own, and not a pool's."""
+    return grant.pool is None
+
+
 class Present(NamedTuple):
     """The credits as they are.
 
@@ -121,6 +126,14 @@ class Burned:
             due = sum(line.amount for line in each.lines)
             uncovered[each.currency] += due - sum(draw.amount for draw in draws)
         return cls(grants=tuple(left), drawn=sums, uncovered=uncovered)
+
+    def drawn_of(self, has: Callable[[Grant], bool] = is_own) -> Mapping[str, int]:
+        """Return what is drawn of some grants, or of the customer's own, by currency."""
+        sums = Counter[str]()
+        for grant in self.grants:
+            if has(grant):
+                sums[grant.currency] += self.drawn.get(grant.position, 0)
+        return sums
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from metering.arguments.times import Time
     from metering.spending.burn_down import BurnDown
     from metering.spending.resources import Check
+    from metering.spending.watching import BurnDownWatch
     from metering.store.engine import Engine
     from metering.usage.resources import MeterEvent
+    from projections.alerts.pending import PendingUsage
 
 
 class SpendingCalls:
@@ -26,6 +28,15 @@ class SpendingCalls:
         from metering.spending.burn_down import BurnDown
 
         return BurnDown(self._engine)
+
+    @cached_property
+    def _burn_down_watch(self) -> BurnDownWatch:
+        from metering.spending.watching import BurnDownWatch
+
+        return BurnDownWatch(self._engine, self._burn_down)
+
+    def _evaluate_burn_down(self, pending: PendingUsage) -> int:
+        return self._burn_down_watch.evaluate(pending)
 
     def check(
         self,

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 class Evaluator:
     """Evaluates the alerts of a log, once there are any. Thread-safe.
 
+    Attributes:
+        on_burn_down: evaluates alerts on what unbilled usage leaves of credits; see
+            `metering.spending.watching`.
+
     Args:
         log: what is evaluated.
         watched: what of it has not been evaluated; the log's fold of usage.
@@ -55,6 +59,8 @@ class Evaluator:
         self._lock = threading.Lock()
         self._on_usage: UsageEvaluator | None = None
         self._on_credits: CreditEvaluator | None = None
+        # It is rated far above the store, by whoever makes statements.
+        self.on_burn_down: Callable[[PendingUsage], int] | None = None
 
     def evaluate(self) -> int:
         """Record what triggers in everything recorded so far, and count it.
@@ -69,6 +75,8 @@ class Evaluator:
                 triggered += self._usage().evaluate()
             if self._watched.has_credit_alerts:
                 triggered += self._credits().evaluate()
+            if self._watched.has_burn_down_alerts and self.on_burn_down is not None:
+                triggered += self.on_burn_down(self._watched)
             return triggered
 
     @property

@@ -106,7 +106,7 @@ class CreditCrossings:
         if head.facts_position > checkpoint.position:
             read = read_facts(seen.connection, checkpoint.position, head.position)
             facts = [fact for _, _, fact in read]
-        customers = _touched(facts, credit)
+        customers = touched_by(facts, credit)
         quiet = self._quiet_at(checkpoint, facts, now)
         if quiet is None:
             customers.update(turning(seen.connection, checkpoint.instant, now))
@@ -246,7 +246,7 @@ def _earliest(end: int | None, *turns: int | None, after: int) -> int | None:
     return min(coming if end is None else [end, *coming], default=None)
 
 
-def _touched(facts: Sequence[Fact], credit: CreditQueries) -> set[str]:
+def touched_by(facts: Sequence[Fact], credit: CreditQueries) -> set[str]:
     """Return the customers whose credits some facts are about."""
     customers: set[str] = set()
     grants: list[str] = []

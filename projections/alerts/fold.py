@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from typing import TypeVar
 
-from sqlalchemy import Connection, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 
 from ledger.database.bulk import insert_rows, is_among
 from ledger.database.rows import RowFormat
@@ -14,6 +14,7 @@ from ledger.facts.alerts import (
     AlertDeactivated,
     CreationFact,
     CreditAlertCreated,
+    CreditAlertRecovered,
     CreditAlertTriggered,
     SpendAlertCreated,
     SpendLimitWarned,
@@ -36,7 +37,9 @@ from projections.alerts.tables import (
     alert_period,
     alert_row,
     alert_trigger,
+    burn_down_checkpoint,
     credit_alert_checkpoint,
+    credit_alert_fallen,
     credit_alert_trigger,
 )
 from projections.kernels.alerts.book import (
@@ -60,19 +63,25 @@ _END_PERIOD = (
 )
 
 
+_RECOVER = delete(credit_alert_fallen).where(
+    credit_alert_fallen.c.customer == bindparam("of_customer"),
+    credit_alert_fallen.c.period == bindparam("of_period"),
+)
+
+
 def fold_alerts(connection: Connection, facts: Sequence[RecordedFact]) -> None:
     """Fold the next facts about alerts."""
     triggers: list[tuple[int, int, UsageAlertTriggered]] = []
     warnings: list[tuple[int, int, SpendLimitWarned]] = []
-    of_credits: list[tuple[int, int, CreditAlertTriggered]] = []
+    turns: list[tuple[int, int, CreditAlertTriggered | CreditAlertRecovered]] = []
     for position, recorded_at, fact in facts:
         match fact:
             case SpendLimitWarned():
                 warnings.append((position, recorded_at, fact))
             case UsageAlertTriggered():
                 triggers.append((position, recorded_at, fact))
-            case CreditAlertTriggered():
-                of_credits.append((position, recorded_at, fact))
+            case CreditAlertTriggered() | CreditAlertRecovered():
+                turns.append((position, recorded_at, fact))
             case UsageAlertCreated() | SpendAlertCreated() | CreditAlertCreated():
                 _create(connection, fact, Occurrence(recorded_at, position))
             case AlertActivated() | AlertDeactivated() | AlertArchived():
@@ -84,11 +93,23 @@ def fold_alerts(connection: Connection, facts: Sequence[RecordedFact]) -> None:
                 pass
     _trigger(connection, alert_trigger, USAGE_TRIGGERS, triggers)
     _trigger(connection, alert_trigger, LIMIT_WARNINGS, warnings)
-    _trigger(connection, credit_alert_trigger, CREDIT_TRIGGERS, of_credits)
+    falls = [
+        (position, recorded_at, fact)
+        for position, recorded_at, fact in turns
+        if isinstance(fact, CreditAlertTriggered)
+    ]
+    _trigger(connection, credit_alert_trigger, CREDIT_TRIGGERS, falls)
+    _fall_or_recover(connection, turns)
 
 
 ALERTS = TableFold(
-    tables=(alert, alert_period, alert_trigger, credit_alert_trigger),
+    tables=(
+        alert,
+        alert_period,
+        alert_trigger,
+        credit_alert_trigger,
+        credit_alert_fallen,
+    ),
     fold=fold_alerts,
 )
 
@@ -100,9 +121,12 @@ def _create(connection: Connection, fact: CreationFact, place: Occurrence) -> No
     seen = AlertQueries(connection)
     row = {"checkpoint_id": CHECKPOINT_ID, "position": place.position}
     if isinstance(fact, CreditAlertCreated):
-        if seen.credit_checkpoint() is None:
+        its = credit_alert_checkpoint
+        if fact.includes_unbilled_usage:
+            its = burn_down_checkpoint
+        if seen.credit_checkpoint(its) is None:
             row["recorded_at"] = place.instant
-            connection.execute(insert(credit_alert_checkpoint), row)
+            connection.execute(insert(its), row)
     elif seen.checkpoint() is None:
         connection.execute(insert(alert_checkpoint), row)
 
@@ -136,24 +160,67 @@ def _trigger(
 ) -> None:
     if not triggers:
         return
-    periods = _periods_of(connection, {fact.alert_id for _, _, fact in triggers})
-    clocks: dict[str, ClockTimes] = {}
-    if table is credit_alert_trigger:
-        clocks = times_of(connection, {fact.customer for _, _, fact in triggers})
+    periods = _periods_by_position(connection, triggers)
     rows = [
         form.row(
-            fact,
-            position=position,
-            recorded_at=recorded_at,
-            period=_period_of(
-                fact,
-                Occurrence(recorded_at, position),
-                _by_time_of(clocks.get(fact.customer), periods[fact.alert_id]),
-            ),
+            fact, position=position, recorded_at=recorded_at, period=periods[position]
         )
         for position, recorded_at, fact in triggers
     ]
     insert_rows(connection, table, rows)
+
+
+def _fall_or_recover(
+    connection: Connection,
+    turns: Sequence[tuple[int, int, CreditAlertTriggered | CreditAlertRecovered]],
+) -> None:
+    """Keep which credits with unbilled usage are at a threshold or below it."""
+    ids = sorted({fact.alert_id for _, _, fact in turns})
+    if not ids:
+        return
+    wanted = select(alert.c.alert_id).where(
+        is_among(connection, alert.c.alert_id, ids),
+        alert.c.includes_unbilled_usage == 1,
+    )
+    including = {*connection.execute(wanted).scalars()}
+    turns = [each for each in turns if each[2].alert_id in including]
+    if not turns:
+        return
+    periods = _periods_by_position(connection, turns)
+    last: dict[tuple[str, int], int | None] = {}
+    for position, _, fact in turns:
+        is_fall = isinstance(fact, CreditAlertTriggered)
+        last[fact.customer, periods[position]] = position if is_fall else None
+    connection.execute(
+        _RECOVER, [{"of_customer": who, "of_period": each} for who, each in last]
+    )
+    fallen = [
+        (*key, position) for key, position in last.items() if position is not None
+    ]
+    insert_rows(connection, credit_alert_fallen, fallen)
+
+
+def _periods_by_position(
+    connection: Connection,
+    triggers: Sequence[tuple[int, int, TriggerFact | CreditAlertRecovered]],
+) -> dict[int, int]:
+    """Return the periods in which something was triggered, by the position of the fact."""
+    facts = [fact for _, _, fact in triggers]
+    periods = _periods_of(connection, {fact.alert_id for fact in facts})
+    of_credits = {
+        fact.customer for fact in facts if not isinstance(fact, UsageAlertTriggered)
+    }
+    clocks: dict[str, ClockTimes] = {}
+    if of_credits:
+        clocks = times_of(connection, of_credits)
+    return {
+        position: _period_of(
+            fact,
+            Occurrence(recorded_at, position),
+            _by_time_of(clocks.get(fact.customer), periods[fact.alert_id]),
+        )
+        for position, recorded_at, fact in triggers
+    }
 
 
 def _by_time_of(
@@ -181,7 +248,9 @@ def _periods_of(
 
 
 def _period_of(
-    fact: TriggerFact, place: Occurrence, periods: Sequence[Occurrence]
+    fact: TriggerFact | CreditAlertRecovered,
+    place: Occurrence,
+    periods: Sequence[Occurrence],
 ) -> int:
     """Return the last of an alert's periods, ascending, that began before a trigger.
 

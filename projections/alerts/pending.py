@@ -27,6 +27,7 @@ from ledger.facts.meters import MeterCreated
 from ledger.facts.union import FACTS, Fact
 from ledger.segments.sealed import Sealed
 from ledger.usage.rows import FewEvents, UsageEvents
+from projections.alerts.touched import TouchedCustomers
 from projections.meters.tables import meter, read_definitions
 from projections.usage.hourly import HourlyUsage
 from projections.usage.view import UsageView
@@ -91,6 +92,7 @@ class PendingUsage:
         self._generation = 0
         self._is_whole = True
         self._has_credit_alerts = False
+        self._touched = TouchedCustomers()
 
     # Following the log.
 
@@ -118,6 +120,7 @@ class PendingUsage:
             self._alerts, self._has_credit_alerts = {}, False
             self._checkpoint, self._is_whole = None, True
             self._generation += 1
+            self._touched.restart(sealed.position, is_wanted=False)
             if connection.execute(_HAS_ALERTS).scalar_one():
                 self._watch(connection, sealed.position)
 
@@ -125,7 +128,7 @@ class PendingUsage:
         """Watch usage for the alerts that there are."""
         from projections.alerts.queries import AlertQueries
         from projections.alerts.tables import alert
-        from projections.kernels.alerts.book import meters_of
+        from projections.kernels.alerts.book import CreditAlert, meters_of
 
         seen = AlertQueries(connection)
         alerts = seen.all()
@@ -137,7 +140,12 @@ class PendingUsage:
                 if (meters := meters_of(each))
             ),
         )
-        self._has_credit_alerts = len(self._alerts) < len(alerts)
+        on_credits = [each for each in alerts if isinstance(each, CreditAlert)]
+        for each in on_credits:
+            if each.includes_unbilled_usage:
+                self._touched.want(sealed_position)
+            else:
+                self._has_credit_alerts = True
         # More may be sealed than was evaluated, if the checkpoint was lost.
         self._checkpoint = seen.checkpoint()
         self._is_whole = self._checkpoint is None or self._checkpoint >= sealed_position
@@ -151,8 +159,10 @@ class PendingUsage:
                 facts = enumerate(commit.single_facts, commit.first_position)
                 for position, fact in facts:
                     self._hold_fact(position, fact)
-            elif self._before:
-                self._hold(commit.first_position, commit.content)
+            else:
+                self._touched.take_in(commit.first_position, commit.content)
+                if self._before:
+                    self._hold(commit.first_position, commit.content)
             self._usage.take_in(commit)
 
     def take_in_passage(self, passage: Passage) -> None:
@@ -160,6 +170,7 @@ class PendingUsage:
         with self._lock:
             for position, _, fact in passage.facts:
                 self._hold_fact(position, fact)
+            self._touched.take_in_columns(passage.events, passage.last_position)
             if self._before:
                 self._hold_columns(passage.events, passage.positions)
             self._usage.take_in_passage(passage)
@@ -182,8 +193,23 @@ class PendingUsage:
 
     @property
     def has_credit_alerts(self) -> bool:
-        """Whether there ever was an alert on credits."""
+        """Whether there ever was an alert on credits, without unbilled usage."""
         return self._has_credit_alerts
+
+    @property
+    def has_burn_down_alerts(self) -> bool:
+        """Whether there ever was an alert on what unbilled usage leaves of credits."""
+        return self._touched.is_wanted
+
+    def touched_after(self, position: int) -> Mapping[str, int] | None:
+        """Return who has an event after a position; None where it is not known."""
+        with self._lock:
+            return self._touched.after(position)
+
+    def forget_touched(self, position: int) -> None:
+        """Forget by whom usage was recorded up to a position that was evaluated."""
+        with self._lock:
+            self._touched.forget(position)
 
     def pending(self) -> Pending | None:
         """Return the usage to be evaluated now; None where no meter has alerts."""
@@ -229,7 +255,10 @@ class PendingUsage:
                 self._alerts[fact.alert_id] = self._named(fact.spend.meter_ids)
                 self._begin(fact.alert_id)
             case CreditAlertCreated():
-                self._has_credit_alerts = True
+                if fact.includes_unbilled_usage:
+                    self._touched.want(position)
+                else:
+                    self._has_credit_alerts = True
             case AlertActivated() if fact.alert_id in self._alerts:
                 self._begin(fact.alert_id)
             case MeterEventCancelled() if fact.event_name in self._before:

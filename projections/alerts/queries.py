@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Table,
     bindparam,
     case,
     func,
@@ -32,6 +33,7 @@ from projections.alerts.tables import (
     alert_of,
     alert_period,
     alert_trigger,
+    burn_down_checkpoint,
     credit_alert_checkpoint,
     credit_alert_trigger,
     trigger_of,
@@ -180,8 +182,15 @@ class AlertQueries:
                     pass
         return found
 
-    def credit_watches(self, at: int) -> list[CreditWatch]:
-        """Return the alerts on credits with the periods that ended after a position."""
+    def credit_watches(
+        self, at: int, *, with_unbilled_usage: bool = False
+    ) -> list[CreditWatch]:
+        """Return the alerts on credits with the periods that ended after a position.
+
+        Args:
+            at: the position.
+            with_unbilled_usage: whether those that include it, or those that do not.
+        """
         return [
             CreditWatch(
                 alert=CREDIT_ALERTS.read(row),
@@ -191,6 +200,7 @@ class AlertQueries:
                 else Occurrence(row.ended_at, row.ended),
             )
             for row in self.connection.execute(_CREDIT_WATCHES, {"at": at})
+            if row.includes_unbilled_usage == with_unbilled_usage
         ]
 
     def fired(self, periods: Sequence[int]) -> set[Fired]:
@@ -240,6 +250,12 @@ class AlertQueries:
         )
         return self.connection.execute(wanted).scalar()
 
+    def sealable_position(self) -> int | None:
+        """Return up to where no alert asks what usage is of the tail; None is any."""
+        burned_down = self.credit_checkpoint(burn_down_checkpoint)
+        reached = [self.checkpoint(), burned_down and burned_down.position]
+        return min((each for each in reached if each is not None), default=None)
+
     def move_checkpoint(self, position: int) -> None:
         """Move the checkpoint of alerts on usage, which never goes back."""
         self.connection.execute(
@@ -251,15 +267,19 @@ class AlertQueries:
             .values(position=position)
         )
 
-    def credit_checkpoint(self) -> Occurrence | None:
-        """Return up to where triggers of alerts on credits are recorded; None without."""
-        wanted = select(credit_alert_checkpoint).where(
-            credit_alert_checkpoint.c.checkpoint_id == CHECKPOINT_ID
-        )
+    def credit_checkpoint(
+        self, of: Table = credit_alert_checkpoint
+    ) -> Occurrence | None:
+        """Return up to where triggers of alerts on credits are recorded; None without.
+
+        Args:
+            of: the table: of credits as they are, or as unbilled usage leaves them.
+        """
+        wanted = select(of).where(of.c.checkpoint_id == CHECKPOINT_ID)
         row = self.connection.execute(wanted).first()
         if row is None:
             return None
-        without_null(row, *credit_alert_checkpoint.columns)
+        without_null(row, *of.columns)
         return Occurrence(row.recorded_at, row.position)
 
     def move_credit_checkpoint(self, place: Occurrence) -> None:
@@ -276,21 +296,21 @@ class AlertQueries:
     def take_credit_checkpoint_back(self, correction: Correction) -> None:
         """Take the checkpoint of alerts on credits back before what a wrong time recorded.
 
-        What it decided is decided anew, by when it counts as recorded.
+        What it decided is decided anew, by when it counts as recorded. With unbilled
+        usage, what time brings about is looked for again; what has triggered stays so.
         """
-        self.connection.execute(
-            update(credit_alert_checkpoint)
-            .where(
-                credit_alert_checkpoint.c.checkpoint_id == CHECKPOINT_ID,
-                credit_alert_checkpoint.c.position < correction.position,
+        for each in (credit_alert_checkpoint, burn_down_checkpoint):
+            self.connection.execute(
+                update(each)
+                .where(
+                    each.c.checkpoint_id == CHECKPOINT_ID,
+                    each.c.position < correction.position,
+                )
+                .values(
+                    position=_least(each.c.position, correction.after),
+                    recorded_at=_least(each.c.recorded_at, correction.corrected_to),
+                )
             )
-            .values(
-                position=_least(credit_alert_checkpoint.c.position, correction.after),
-                recorded_at=_least(
-                    credit_alert_checkpoint.c.recorded_at, correction.corrected_to
-                ),
-            )
-        )
 
 
 def _least(column: ColumnElement[int], bound: int) -> ColumnElement[int]:

@@ -1,9 +1,10 @@
-"""The tables of alerts: rows of alerts, periods and triggers, and two checkpoints.
+"""The tables of alerts: rows of alerts, periods and triggers, and three checkpoints.
 
 A checkpoint says up to where every trigger has been recorded: one is for usage, one for
-credits. Checkpoints follow from no fact, so they stay when the tables are made anew for
-another release, or the whole log would be evaluated again to find nothing. A repair
-forgets them: one that was moved ahead would hide for ever what was not evaluated.
+credits, and one for what unbilled usage leaves of them. Checkpoints follow from no fact,
+so they stay when the tables are made anew for another release, or the whole log would be
+evaluated again to find nothing. A repair forgets them: one that was moved ahead would hide
+for ever what was not evaluated.
 """
 
 from decimal import Decimal
@@ -25,6 +26,7 @@ from sqlalchemy import (
 )
 
 from ledger.database.rows import (
+    FLAG,
     Codec,
     RowFormat,
     damaged_value,
@@ -81,6 +83,7 @@ alert = Table(
     Column("of_limit", LargeBinary, nullable=True),
     Column("lte", BigInteger, nullable=True),
     Column("currency", String(3), nullable=True),
+    Column("includes_unbilled_usage", Integer, nullable=True),
     Column("status", String(16), nullable=False),
     Column("period", BigInteger, nullable=True),
     # Archived alerts stay for ever, and no list shows them.
@@ -159,6 +162,15 @@ credit_alert_trigger = Table(
     Index("credit_alert_trigger_customer", "customer", "position"),
 )
 
+# Credits with unbilled usage that are at a threshold, or below it, and have triggered.
+credit_alert_fallen = Table(
+    "credit_alert_fallen",
+    metadata,
+    Column("customer", Text, primary_key=True),
+    Column("period", BigInteger, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+)
+
 alert_checkpoint = Table(
     "alert_checkpoint",
     metadata,
@@ -173,8 +185,16 @@ credit_alert_checkpoint = Table(
     Column("position", BigInteger, nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
 )
+
+burn_down_checkpoint = Table(
+    "burn_down_checkpoint",
+    metadata,
+    Column("checkpoint_id", Integer, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+)
 CHECKPOINT_ID = 1
-CHECKPOINTS = (alert_checkpoint, credit_alert_checkpoint)
+CHECKPOINTS = (alert_checkpoint, credit_alert_checkpoint, burn_down_checkpoint)
 """The tables that follow from no fact."""
 
 _STATUS = {"status": enum_codec(AlertStatus)}
@@ -195,7 +215,9 @@ SPEND_ALERTS = RowFormat(
         "of_limit": packed_codec(LimitShare),
     },
 )
-CREDIT_ALERTS = RowFormat(alert, CreditAlert, _STATUS)
+CREDIT_ALERTS = RowFormat(
+    alert, CreditAlert, _STATUS | {"includes_unbilled_usage": FLAG}
+)
 _VALUE = {"value": Codec("{:f}".format, Decimal)}
 USAGE_TRIGGERS = RowFormat(alert_trigger, UsageAlertTriggered, _VALUE)
 LIMIT_WARNINGS = RowFormat(alert_trigger, SpendLimitWarned, _VALUE)

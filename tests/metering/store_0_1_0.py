@@ -175,6 +175,9 @@ def _leave_out_what_is_new(answers: dict[str, Any], store: metering.Metering) ->
         assert alert.pop("spend_threshold") is None
         if alert["usage_threshold"] is not None:
             assert alert["usage_threshold"].pop("percent_of") is None
+        if alert.get("credit_balance_threshold") is not None:
+            credit = alert["credit_balance_threshold"]
+            assert credit.pop("include_unbilled_usage") is None
     for summary in answers["balances"].values():
         assert summary.pop("at") == msgspec.to_builtins(store.now())
         del summary["filter"]

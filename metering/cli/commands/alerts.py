@@ -84,6 +84,12 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
         str | None,
         option("AMOUNT", "Watch credits: available credits of AMOUNT or less."),
     ] = None,
+    unbilled: Annotated[
+        bool,
+        typer.Option(
+            "--unbilled", help="Of --credits-lte: watch what unbilled usage leaves."
+        ),
+    ] = False,
     currency: Annotated[
         str | None, FieldOption(MoneyLeftParams, metavar="CODE")
     ] = None,
@@ -108,7 +114,7 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
 
     An alert on usage triggers once for each customer, at the event with which usage
     reaches the threshold, and one on spend once a calendar month. One on credits triggers each time that a customer's credits
-    fall to the threshold.
+    fall to the threshold, by invoices and by time; with --unbilled, by usage as well.
     """
     filters: list[metering.AlertFilterParams] = []
     if customer:
@@ -135,8 +141,13 @@ def create(  # noqa: PLR0913  # a command's options are its arguments
         return m.alerts.create(
             title=f"Credits at {money_text(lte, currency)}" if title is None else title,
             alert_type="credit_balance_threshold",
-            credit_balance_threshold={"lte": money, "filters": filters},
+            credit_balance_threshold={
+                "lte": money,
+                "filters": filters,
+                "include_unbilled_usage": unbilled,
+            },
         )
+    _refuse(unbilled=unbilled or None)
     if spend_gte is not None:
         _refuse(meter=meter, gte=gte, percent_of=percent_of)
         if currency is None or (price is None and subscription is None):
@@ -249,7 +260,11 @@ def _columns(m: metering.Metering) -> list[Column[metering.Alert]]:
     def watched(alert: metering.Alert) -> str:
         if alert.usage_threshold is not None:
             return event_names[alert.usage_threshold.meter]
-        return "credits" if alert.spend_threshold is None else "spend"
+        if alert.spend_threshold is not None:
+            return "spend"
+        credit = alert.credit_balance_threshold
+        assert credit is not None, "it has one of the three"
+        return "unbilled" if credit.include_unbilled_usage else "credits"
 
     return [
         Column("id", lambda alert: alert.id),

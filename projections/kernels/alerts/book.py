@@ -17,6 +17,7 @@ from ledger.facts.alerts import (
     Allowance,
     CreationFact,
     CreditAlertCreated,
+    CreditAlertRecovered,
     CreditAlertTriggered,
     LimitShare,
     Recurrence,
@@ -95,6 +96,7 @@ class CreditAlert:
         position: of the fact that created it.
         lte: in minor units of the currency.
         customer: whose credits count; None is every customer's, each by itself.
+        includes_unbilled_usage: whether what that will draw counts as drawn.
         period: where its period begins; None while it is not active.
     """
 
@@ -104,6 +106,7 @@ class CreditAlert:
     lte: int
     currency: str
     customer: str | None
+    includes_unbilled_usage: bool
     status: AlertStatus
     period: int | None
 
@@ -215,7 +218,9 @@ def changed(
     return replace(alert, status=status, period=period)
 
 
-def cause_of(fact: CreditAlertTriggered, place: Occurrence) -> Occurrence:
+def cause_of(
+    fact: CreditAlertTriggered | CreditAlertRecovered, place: Occurrence
+) -> Occurrence:
     """Return where credits fell, given where the trigger was recorded.
 
     If the log's time was wrong then, and was corrected since, the cause has yet to come.

@@ -14,6 +14,7 @@ from ledger.facts.alerts import (
     AlertDeactivated,
     Allowance,
     CreditAlertCreated,
+    CreditAlertRecovered,
     CreditAlertTriggered,
     Recurrence,
     Spend,
@@ -146,6 +147,21 @@ TRIGGERED = UsageAlertTriggered(
 )
 CREDIT_ALERT = CreditAlertCreated(
     alert_id="alrt_2", title="Größe 🚕", lte=2**53 + 1, currency="usd", customer=None
+)
+BURN_DOWN_ALERT = CreditAlertCreated(
+    alert_id="alrt_4",
+    title="t",
+    lte=1,
+    currency="usd",
+    customer="cus_1",
+    includes_unbilled_usage=True,
+)
+CREDITS_ROSE = CreditAlertRecovered(
+    alert_id="alrt_4",
+    customer="cus_1",
+    value=2**53 + 1,
+    instant=1_772_409_600_000_001,
+    cause_position=2**53 + 1,
 )
 SPEND_ALERT = SpendAlertCreated(
     alert_id="alrt_3",
@@ -400,6 +416,17 @@ WRITTEN: list[tuple[Fact, str]] = [
     (
         CREDITS_FELL,
         """[{"fact":"credit_alert.triggered","alert_id":"alrt_2","customer":"cus_1",\
+"value":9007199254740993,"instant":1772409600000001,\
+"cause_position":9007199254740993}]""",
+    ),
+    (
+        BURN_DOWN_ALERT,
+        """[{"fact":"credit_alert.created","alert_id":"alrt_4","title":"t","lte":1,\
+"currency":"usd","customer":"cus_1","includes_unbilled_usage":true}]""",
+    ),
+    (
+        CREDITS_ROSE,
+        """[{"fact":"credit_alert.recovered","alert_id":"alrt_4","customer":"cus_1",\
 "value":9007199254740993,"instant":1772409600000001,\
 "cause_position":9007199254740993}]""",
     ),

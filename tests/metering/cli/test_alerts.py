@@ -91,6 +91,22 @@ def test_an_alert_on_credits_is_created_and_shows_what_it_triggers(
     assert "each fall" in shown
 
 
+def test_an_alert_on_what_unbilled_usage_leaves_is_created_and_shown(
+    target: Path,
+) -> None:
+    made = document(
+        *("alerts", "create", "--credits-lte", "5.00", "--currency", "USD"),
+        "--unbilled",
+    )
+
+    assert made["credit_balance_threshold"]["include_unbilled_usage"] is True
+    assert "unbilled" in run("alerts").stdout
+    refusal = run(
+        *("alerts", "create", "--meter", "tokens", "--gte", "1", "--unbilled")
+    )
+    assert "--unbilled is of another type" in refusal.output
+
+
 def test_an_alert_on_spend_is_created_and_shows_what_it_triggers(target: Path) -> None:
     document(
         *("prices", "create", "--product-name", "Tokens", "--currency", "usd"),
