@@ -1,10 +1,14 @@
 """Internals: what the server and `metering.aio` use of a connection; nothing is promised."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+
+import pyarrow as pa
 
 from ledger.records.signing_secrets import SigningSecrets
 from metering.access.api_keys import ApiKey, keys_by_digest
 from metering.access.idempotency import IdempotentRequests
+from metering.arguments.words import UsageWindowName
+from metering.comparing.rows import figures_of
 from metering.errors import MeterEventInvalidError
 from metering.meters.meters import value_key_of
 from metering.store.engine import Engine
@@ -33,6 +37,12 @@ class Internals:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.requests = IdempotentRequests(engine)
+
+    def figures(
+        self, window: UsageWindowName | None, timezone: str
+    ) -> Iterator[pa.Table]:
+        """Yield what the store says of every customer; see `figures_of`."""
+        return figures_of(self._engine, window, timezone)
 
     def check_usable(self) -> None:
         """Check that the connection is open, and in the process that opened it.

@@ -29,6 +29,7 @@ _NAMES: Final = {
     "metering.arguments.pages": "ListObject",
     "metering.arguments.times": "CreatedBounds Time",
     "metering.bodies": "ResourceObject",
+    "metering.comparing.difference": "Difference",
     "metering.connection": "Metering",
     "metering.credits.applications": "CreditApplications",
     "metering.credits.grants": "CreditGrants",
@@ -84,6 +85,7 @@ _NAMES: Final = {
         "CustomerMapping DefaultAggregation Meter MeterEventSummary"
         " StatusTransitions ValueSettings"
     ),
+    "metering.differing": "diff",
     "metering.opening": "connect",
     "metering.pools.pools": "CreditPools",
     "metering.pools.resources": "CreditPool CreditPoolBalance CreditPoolMember",

@@ -49,6 +49,7 @@ from metering.arguments.clock import Clock, FixedClock, SystemClock
 from metering.arguments.pages import ListObject
 from metering.arguments.times import CreatedBounds, Time
 from metering.bodies import ResourceObject
+from metering.comparing.difference import Difference
 from metering.connection import Metering
 from metering.credits.applications import CreditApplications
 from metering.credits.grants import CreditGrants
@@ -89,6 +90,7 @@ from metering.customers.resources import (
     CustomerShipping,
     DeletedCustomer,
 )
+from metering.differing import diff
 from metering.entitlements.active_entitlements import ActiveEntitlements
 from metering.entitlements.entitlements import Entitlements
 from metering.entitlements.features import Features
@@ -278,7 +280,7 @@ __all__ = [
     "CustomerAddress", "CustomerInvoiceSettings", "CustomerMapping",
     "CustomerMappingParams", "CustomerShipping", "Customers", "DefaultAggregation",
     "DefaultAggregationParams", "DefaultPriceDataParams", "DefaultRecurringParams",
-    "DeletedCustomer", "DeliveryReceipt", "EntitlementCheck", "Entitlements", "ErrorReport", "ErrorReports",
+    "DeletedCustomer", "DeliveryReceipt", "Difference", "EntitlementCheck", "Entitlements", "ErrorReport", "ErrorReports",
     "ErrorType", "Event", "EventData", "Events", "EventsUnrecordedError",
     "Explanation", "ExplanationPart",
     "Feature", "Features", "FixedClock", "FlexibleBilling", "HoldAllocation", "IdentifierConflictError", "IngestProgress",
@@ -314,6 +316,6 @@ __all__ = [
     "UsageRecordPeriod", "UsageRecordSummary", "UsageThreshold", "UsageThresholdParams", "ValueMissingError", "ValueSettings",
     "ValueSettingsParams", "ValueTooLargeError", "ValueUnreadableError",
     "VerifyReport", "WebhookAttempt", "WebhookDelivery", "WebhookEndpoint",
-    "WebhookEndpoints", "WorkReceipt", "Worker", "connect",
+    "WebhookEndpoints", "WorkReceipt", "Worker", "connect", "diff",
 ]
 # fmt: on

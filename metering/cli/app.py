@@ -110,6 +110,10 @@ COMMANDS = {
         "commands.rehearsals.branch:branch",
         "Make a store that begins as this one, to rehearse in",
     ),
+    "diff": (
+        "commands.rehearsals.diff:diff",
+        "Show where two stores differ, customer by customer",
+    ),
     "status": (
         "commands.operations.status:status",
         "Show how far the store is, and what is to be done",

@@ -26,7 +26,7 @@ PROMISED = """
     CurrencyOption CurrencyOptionParams Customer CustomerAddress
     CustomerInvoiceSettings CustomerMapping CustomerMappingParams CustomerShipping
     Customers DefaultAggregation DefaultAggregationParams DefaultPriceDataParams
-    DefaultRecurringParams DeletedCustomer DeliveryReceipt EntitlementCheck Entitlements ErrorReport ErrorReports
+    DefaultRecurringParams DeletedCustomer DeliveryReceipt Difference EntitlementCheck Entitlements ErrorReport ErrorReports
     ErrorType Event EventData Events EventsUnrecordedError Explanation ExplanationPart Feature Features FixedClock
     FlexibleBilling HoldAllocation IdentifierConflictError IngestProgress IngestReceipt
     InvalidRequestError InvoiceConflictError InvoiceIssuer InvoiceLineItem
@@ -58,7 +58,7 @@ PROMISED = """
     UsageRecord UsageRecordPeriod UsageRecordSummary UsageThreshold UsageThresholdParams ValueMissingError ValueSettings
     ValueSettingsParams ValueTooLargeError ValueUnreadableError VerifyReport
     WebhookAttempt WebhookDelivery WebhookEndpoint WebhookEndpoints WorkReceipt
-    Worker connect
+    Worker connect diff
 """
 NAMES = PROMISED.split()
 
@@ -68,6 +68,7 @@ PARAMETERS = {
     " allow_private_webhooks webhook_timeout sql_timeout sql_memory lock_timeout"
     " statement_timeout pool_size"
     " clock_skew_max report_retention strict",
+    "diff": "a b window timezone progress",
     "Metering.branch": "self target at schema segments cache clock",
     "Metering.catch_up": "self",
     "Metering.close": "self",

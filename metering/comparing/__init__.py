@@ -1,0 +1,1 @@
+"""Comparing: what two stores say of every customer, side by side."""

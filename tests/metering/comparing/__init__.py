@@ -1,0 +1,1 @@
+"""Two stores compared, as callers see it."""
