@@ -22,7 +22,7 @@ from sqlalchemy import (
 from ledger.database.connections import DriverStatement
 from ledger.entries import CommitKind, Head
 from ledger.errors import LogDamagedError
-from ledger.facts.instants import Correction, LogTime
+from ledger.facts.instants import LogTime, TimeCorrection
 from ledger.schema import log_commit, log_correction, log_head, log_upgrade
 
 
@@ -258,10 +258,10 @@ def facts_recorded_by(connection: Connection, instant: int) -> int:
 def log_time(connection: Connection) -> LogTime:
     """Read how the log's time was corrected."""
     rows = connection.execute(_CORRECTIONS)
-    return LogTime(tuple(Correction(*row) for row in rows))
+    return LogTime(tuple(TimeCorrection(*row) for row in rows))
 
 
-def insert_correction(connection: Connection, correction: Correction) -> None:
+def insert_correction(connection: Connection, correction: TimeCorrection) -> None:
     """Keep a correction of the log's time, under the write lock."""
     connection.execute(insert(log_correction), correction._asdict())
 

@@ -26,7 +26,7 @@ from ledger.appending.writing import Writing
 from ledger.background import BackgroundLoops
 from ledger.commits import read_head, read_head_and_time
 from ledger.database.store import Database
-from ledger.entries import Commit, Head, Passage, TailSize, in_passages
+from ledger.entries import Commit, Head, Passage, TailSize
 from ledger.errors import LedgerError, StoreClosedError, StoreForkedError
 from ledger.facts.instants import LogTime
 from ledger.folds import FactFold, UsageFold
@@ -149,20 +149,16 @@ class Log:
 
         Small ones come in passages, with others that are kept between them.
         """
-        at = 0
+        self.check_usable()
+        at, together_at = 0, self._stored.together_at
         for passage in self._kept.kept():
             start = int(first_positions.searchsorted(passage.first_position))
             end = int(first_positions.searchsorted(passage.last_position, "right"))
             if start < end:
-                yield from self._together(first_positions[at:start])
+                yield from together_at(first_positions[at:start])
                 yield passage
                 at = end
-        yield from self._together(first_positions[at:])
-
-    def _together(self, first_positions: np.ndarray) -> Iterator[Commit | Passage]:
-        commits = self.commits_at(first_positions.tolist())
-        for part, _ in in_passages((commit, None) for commit in commits):
-            yield part
+        yield from together_at(first_positions[at:])
 
     def segments_and_tail(
         self, up_to: int
@@ -223,6 +219,11 @@ class Log:
         """Find the position of the latest event under an identifier taken in so far."""
         self.check_usable()
         return self._appends.find_event(event_name, identifier)
+
+    def find_events(self, named: pa.RecordBatch) -> np.ndarray:
+        """Find many at once, by their columns of both; see `UsageAppends.find_events`."""
+        self.check_usable()
+        return self._appends.find_events(named)
 
     def knows_identifiers_of(self, segment: Segment) -> bool:
         """Whether every identifier of a segment is known where it was recorded."""
@@ -306,7 +307,7 @@ class Log:
                 yield writing
             if writing.commit is not None:
                 self.judge.accepted(moment.reading)
-                self._appends.take_in(writing.commit, writing.head, writing.hashes)
+                self._appends.take_in_written(writing)
 
     @contextmanager
     def writing_beside(self) -> Iterator[Connection]:
@@ -337,8 +338,7 @@ class Log:
 
         Args:
             progress: is called with the position reached and the last one.
-            is_wanted: is asked whether to seal a tail of a size, once no other process
-                can seal it: one that waited may find it sealed by then.
+            is_wanted: is asked whether to seal a tail of a size, once no other can.
             is_brief: whether to make one segment at most, which takes some seconds.
 
         Raises:

@@ -27,7 +27,7 @@ from ledger.commits import (
 from ledger.entries import Commit, CommitKind, Head, chain_digest
 from ledger.errors import LogDamagedError, SegmentDamagedError
 from ledger.facts.credits.settlements import SettledInvoices
-from ledger.facts.instants import Correction, LogTime
+from ledger.facts.instants import LogTime, TimeCorrection
 from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.union import FACTS, Fact, Facts, RecordedFacts, decode_facts
 from ledger.segments.entry import Segment
@@ -143,10 +143,10 @@ def find_corrections(connection: Connection) -> None:
                 insert_correction(connection, correction)
 
 
-def corrections_of(commit: Commit) -> list[Correction]:
+def corrections_of(commit: Commit) -> list[TimeCorrection]:
     """Return how a commit corrects the log's time."""
     return [
-        Correction.of(fact, position)
+        TimeCorrection.of(fact, position)
         for position, fact in enumerate(commit.single_facts, commit.first_position)
         if isinstance(fact, LogTimeCorrected)
     ]

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from ledger.entries import Commit
+from ledger.entries import Commit, Passage, in_passages
 from ledger.errors import LogDamagedError
 from ledger.facts.union import FACTS
 from ledger.segments.entry import Segment, segment_holding
@@ -238,6 +238,12 @@ class StoredEvents:
         for start in range(0, len(first_positions), _COMMITS_AT_A_TIME):
             portion = first_positions[start : start + _COMMITS_AT_A_TIME]
             yield from self.commits_at(portion)
+
+    def together_at(self, first_positions: np.ndarray) -> Iterator[Commit | Passage]:
+        """Read what `commits_by_portions` does, small commits put together."""
+        commits = self.commits_by_portions(first_positions.tolist())
+        for part, _ in in_passages((commit, None) for commit in commits):
+            yield part
 
     def keep(self, commit: Commit, known: np.ndarray | None = None) -> None:
         """Keep a commit of usage, made or read, in memory for a while.

@@ -27,6 +27,7 @@ from ledger.appending.deduplication import (
 )
 from ledger.appending.drafts import Draft, Outcome, SettledAhead
 from ledger.appending.judging import ClockJudge, ClockReading, read_clock
+from ledger.appending.writing import Writing
 from ledger.commits import read_head_and_time
 from ledger.database.store import Database
 from ledger.entries import Commit, CommitKind, Head, next_commit
@@ -34,8 +35,9 @@ from ledger.errors import LogDamagedError
 from ledger.intake import Intake
 from ledger.records.requests import Requests
 from ledger.stored_events import StoredEvents
+from ledger.usage.arrow import compute as pc
 from ledger.usage.columns import usage_rows
-from ledger.usage.identifiers import identifier_hash
+from ledger.usage.identifiers import identifier_hash, identifier_hashes
 from ledger.usage.rows import FewEvents
 
 _LATELY_SECONDS = 5.0
@@ -100,6 +102,30 @@ class UsageAppends:
                 return int(position)
         return None
 
+    def find_events(self, named: pa.RecordBatch) -> np.ndarray:
+        """Return the positions of the latest events under identifiers (int64), or 0.
+
+        Args:
+            named: the columns event_name and identifier of usage.
+        """
+        hashes = identifier_hashes(named)
+        found = np.zeros(len(hashes), np.int64)
+        _, candidates = self._intake.find(hashes)
+        if candidates is None or len(candidates) == 0:
+            return found
+        rows, positions = candidates.rows, candidates.positions
+        events, _ = self.events_at(positions)
+        are_equal = np.ones(len(rows), bool)
+        for name in ("event_name", "identifier"):
+            known, wanted = (
+                each.column(name).cast(pa.string()) for each in (events, named)
+            )
+            equal = pc.equal(known, wanted.take(pa.array(rows)))
+            are_equal &= equal.to_numpy(zero_copy_only=False)
+        # Ascending within a row: the latest is written last.
+        found[rows[are_equal]] = positions[are_equal]
+        return found
+
     def look_around(self, head: Head, now: int) -> None:
         """Look whether another process has just recorded events.
 
@@ -110,6 +136,15 @@ class UsageAppends:
         is_event = head.position > max(self._own_position, head.facts_position)
         if is_event and now - head.recorded_at < _JUST_NOW:
             self._met_others = monotonic()
+
+    def take_in_written(self, writing: Writing) -> None:
+        """Take in what a write transaction of this process recorded."""
+        assert writing.commit is not None, "it recorded something"
+        if writing.has_several:
+            self._own_position = writing.head.position
+            self._catch_up()
+        else:
+            self.take_in(writing.commit, writing.head, writing.hashes)
 
     def take_in(self, commit: Commit, head: Head, hashes: np.ndarray | None) -> None:
         """Take in a commit that this process made; see `Intake.take_in`."""

@@ -43,6 +43,7 @@ class Metering(CallGroups, Branches, Explaining):
             summaries.
         meter_events: create, ingest, list.
         meter_event_adjustments, meter_event_sessions: create.
+        corrections: apply, revert, retrieve, list.
         products, prices: create, update, retrieve, list, search; products: delete.
         customers: create, update, retrieve, list, delete.
         subscriptions: create, update, cancel, pause, resume, retrieve, list.

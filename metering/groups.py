@@ -13,6 +13,7 @@ from metering.store.engine import Engine
 if TYPE_CHECKING:
     from metering.access.api_keys import ApiKeys
     from metering.alerts.alerts import Alerts
+    from metering.corrections.corrections import Corrections
     from metering.credits.applications import CreditApplications
     from metering.credits.grants import CreditGrants
     from metering.credits.transactions import CreditBalanceTransactions
@@ -66,6 +67,13 @@ class CallGroups(SpendingCalls):
         from metering.usage.adjustments import MeterEventAdjustments
 
         return MeterEventAdjustments(self._engine)
+
+    @cached_property
+    def corrections(self) -> "Corrections":
+        """Events that were wrong, cancelled or replaced at any age."""
+        from metering.corrections.corrections import Corrections
+
+        return Corrections(self._engine)
 
     @cached_property
     def products(self) -> "Products":

@@ -61,6 +61,9 @@ _NAMES: Final = {
         "ActiveEntitlement ActiveEntitlementSummary EntitlementCheck Feature"
         " ProductFeature SummaryEntitlements"
     ),
+    "metering.corrections.corrections": "Corrections",
+    "metering.corrections.requests": "ChangeParams ReplaceParams",
+    "metering.corrections.resources": "Correction",
     "metering.errors": (
         "EventsUnrecordedError IdentifierConflictError InvalidRequestError"
         " InvoiceConflictError MeterConflictError MeterEventInvalidError"

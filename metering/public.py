@@ -51,6 +51,9 @@ from metering.arguments.times import CreatedBounds, Time
 from metering.bodies import ResourceObject
 from metering.comparing.difference import Difference
 from metering.connection import Metering
+from metering.corrections.corrections import Corrections
+from metering.corrections.requests import ChangeParams, ReplaceParams
+from metering.corrections.resources import Correction
 from metering.credits.applications import CreditApplications
 from metering.credits.grants import CreditGrants
 from metering.credits.requests import (
@@ -266,8 +269,8 @@ __all__ = [
     "Alerts", "AmountExplanation", "AmountPart", "ApiKey", "ApiKeys", "ApplicabilityConfig",
     "ApplicabilityConfigParams", "AutomaticTax", "BalanceExplanation", "BillingModeParams", "Cancel",
     "CancelParams", "CancellationDetails", "CancellationDetailsParams",
-    "Check", "CheckRemaining", "Checkpoint", "Clock", "ClockSkewError", "Columns", "CommitOutcomeUnknownError",
-    "Constant", "CreatedBounds", "CreditAmount", "CreditAmountParams",
+    "ChangeParams", "Check", "CheckRemaining", "Checkpoint", "Clock", "ClockSkewError", "Columns", "CommitOutcomeUnknownError",
+    "Constant", "Correction", "Corrections", "CreatedBounds", "CreditAmount", "CreditAmountParams",
     "CreditApplications", "CreditBalance", "CreditBalanceLimit",
     "CreditBalanceLimitParams", "CreditBalanceSummaries", "CreditBalanceSummary",
     "CreditBalanceThreshold", "CreditBalanceThresholdParams",
@@ -295,7 +298,7 @@ __all__ = [
     "PercentOfParams", "Plan", "Price", "Prices", "Product", "ProductDataParams", "ProductFeature", "ProductFeatures",
     "Products", "QueryError", "ReaggregationError", "Recorder",
     "RecorderClosedError", "RecorderFullError", "Recurring", "RecurringListParams",
-    "RecurringParams", "ReinstatementReceipt", "ReportFile",
+    "RecurringParams", "ReinstatementReceipt", "ReplaceParams", "ReportFile",
     "ReportParameters", "ReportRun", "ReportRunParameters", "ReportType", "Reports",
     "ResourceMissingError", "ResourceObject", "ResumedAnchorParams", "RolloverParams", "RunsDirectoryError",
     "ScheduleRollover", "ScopePrice", "SecretError", "SegmentDamagedError", "SegmentMissingError",

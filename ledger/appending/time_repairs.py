@@ -25,7 +25,7 @@ from ledger.commits import (
 from ledger.database.store import Database
 from ledger.entries import CommitKind, Head, next_commit
 from ledger.errors import StoreDamagedError
-from ledger.facts.instants import Correction
+from ledger.facts.instants import TimeCorrection
 from ledger.facts.log_time import LogTimeCorrected
 from ledger.facts.union import Fact, encode_facts
 from ledger.folds import FactFold
@@ -138,7 +138,9 @@ class TimeRepairing:
         # A repair goes by the real time, and is right where the log's time is wrong.
         is_appended = self._attempt.append(known, self.head, commit, body, ANY_TIME)
         assert is_appended, "the head was read under the write lock"
-        insert_correction(self._connection, Correction.of(fact, commit.first_position))
+        insert_correction(
+            self._connection, TimeCorrection.of(fact, commit.first_position)
+        )
         facts = read_facts(self._connection, 0, commit.last_position)
         self._fold.rebuild(self._connection, facts, is_repair=False)
         from ledger.records.corrections import bring_back

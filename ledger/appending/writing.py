@@ -1,10 +1,11 @@
 """A write transaction of the log: what is decided in it is recorded with it, or nothing is."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from sqlalchemy import Connection
 
 from ledger.appending.attempts import Attempt
@@ -32,7 +33,7 @@ from ledger.folds import FactFold
 from ledger.records.idempotency import Request
 from ledger.records.requests import Requests
 from ledger.usage.digest import facts_digest
-from ledger.usage.rows import UsageEvents
+from ledger.usage.rows import FewEvents, UsageEvents, encode_events, events_digest
 
 
 class Writing:
@@ -42,8 +43,10 @@ class Writing:
         connection: sees everything that is recorded, and writes beside the log.
         real_now: by which state beside the log is judged, microseconds since 1970 UTC:
             as `now`, but never beyond the real time.
-        commit: what it records; None so far, or where there is nothing to record.
+        commit: what it records; None so far, or where there is nothing to record. The
+            last one where there are several.
         hashes: of the identifiers of the events that it records.
+        has_several: whether it records several commits.
 
     Args:
         calls: what the log does for it: settling a draft, taking in commits up to a head.
@@ -64,6 +67,7 @@ class Writing:
         self._clocked: TestClockTime | None = None
         self.commit: Commit | None = None
         self.hashes: np.ndarray | None = None
+        self.has_several = False
         self.head = known
         self.settle, self._take_in = calls
         self._attempt = attempt
@@ -148,6 +152,34 @@ class Writing:
         self._claim(None)
         self._append(new.events, CommitKind.USAGE, *new.encoded)
         self.hashes = new.hashes
+
+    def record_several(
+        self, made: str, contents: Iterable[Sequence[Fact] | UsageEvents]
+    ) -> None:
+        """Record commits of facts or of new events, at consecutive positions.
+
+        They are there together or not at all. Everything committed before must be taken
+        in, and no event may have an identifier that is known.
+
+        Args:
+            made: id of what they make.
+            contents: of each commit, made one after the other.
+
+        Raises:
+            RequestRepeatedError: as for `record`.
+            ClockSkewError: the clock is wrong.
+        """
+        assert self.commit is None, "a database transaction is recorded once"
+        self._claim(made)
+        for content in contents:
+            if isinstance(content, pa.RecordBatch | FewEvents):
+                body, digest = encode_events(content), events_digest(content)
+                self._append(content, CommitKind.USAGE, body, digest)
+            else:
+                body = encode_facts(content)
+                facts = tuple(content)
+                self._append(facts, CommitKind.FACTS, body, facts_digest(body))
+        self.has_several = True
 
     def _claim(self, made: str | None) -> None:
         """Write down that the request has its effect, and the id of what it made."""

@@ -18,7 +18,7 @@ from ledger.facts.test_clocks import TestClockTime
 from ledger.facts.union import Fact
 
 
-class Correction(NamedTuple):
+class TimeCorrection(NamedTuple):
     """A correction of the log's time.
 
     Attributes:
@@ -32,7 +32,7 @@ class Correction(NamedTuple):
     after: int
 
     @classmethod
-    def of(cls, fact: LogTimeCorrected, position: int) -> "Correction":
+    def of(cls, fact: LogTimeCorrected, position: int) -> "TimeCorrection":
         """Return what a fact corrects."""
         return cls(position, fact.corrected_to, fact.after)
 
@@ -43,13 +43,13 @@ class LogTime(msgspec.Struct, frozen=True):
     Instants are microseconds since 1970 UTC.
     """
 
-    corrections: tuple[Correction, ...] = ()
+    corrections: tuple[TimeCorrection, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether it was ever corrected."""
         return bool(self.corrections)
 
-    def corrected(self, correction: Correction) -> "LogTime":
+    def corrected(self, correction: TimeCorrection) -> "LogTime":
         """Return the time with a correction, which may be known already."""
         if correction in self.corrections:
             return self

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ledger.facts.adjustments import MeterEventCancelled
+from ledger.facts.adjustments import MeterEventCancelled, MeterEventRestored
 from ledger.facts.alerts import (
     AlertActivated,
     AlertArchived,
@@ -21,6 +21,7 @@ from ledger.facts.alerts import (
     UsageAlertCreated,
     UsageAlertTriggered,
 )
+from ledger.facts.corrections import CorrectionApplied, CorrectionReverted
 from ledger.facts.credits.grants import (
     CreditGrantCreated,
     CreditGrantExpired,
@@ -127,6 +128,9 @@ Fact = (
     | MeterDeactivated
     | MeterReactivated
     | MeterEventCancelled
+    | MeterEventRestored
+    | CorrectionApplied
+    | CorrectionReverted
     | CreditGrantCreated
     | CreditGrantUpdated
     | CreditGrantExpired

@@ -15,6 +15,7 @@ from metering.aio.calls import THREADS, AsyncGroup, Calls, DerivedMethod, awaite
 from metering.aio.groups import (
     AsyncAlerts,
     AsyncApiKeys,
+    AsyncCorrections,
     AsyncCreditApplications,
     AsyncCreditBalanceSummaries,
     AsyncCreditBalanceTransactions,
@@ -115,6 +116,7 @@ class AsyncMetering(AsyncGroup[Metering]):
         self.subscriptions = AsyncSubscriptions(calls, m.subscriptions)
         self.subscription_items = AsyncSubscriptionItems(calls, m.subscription_items)
         self.entitlements = AsyncEntitlements(calls, m.entitlements)
+        self.corrections = AsyncCorrections(calls, m.corrections)
         self.statements = AsyncStatements(calls, m.statements)
         self.reports = AsyncReports(calls, m.reports)
         self.credit_grants = AsyncCreditGrants(calls, m.credit_grants)

@@ -12,6 +12,7 @@ from metering.alerts.alerts import Alerts
 from metering.arguments.schema import checked_value
 from metering.arguments.times import UsageTime
 from metering.arguments.words import RoundingName
+from metering.corrections.corrections import Corrections
 from metering.credits.applications import CreditApplications
 from metering.credits.grants import CreditGrants
 from metering.credits.transactions import CreditBalanceTransactions
@@ -241,6 +242,15 @@ class AsyncCreditHolds(AsyncGroup[CreditHolds]):
     release = awaited(CreditHolds.release)
     retrieve = awaited(CreditHolds.retrieve)
     list = listed(CreditHolds.list)
+
+
+class AsyncCorrections(AsyncGroup[Corrections]):
+    """`metering.Corrections`, awaited."""
+
+    apply = awaited(Corrections.apply, is_heavy=True)
+    revert = awaited(Corrections.revert, is_heavy=True)
+    retrieve = awaited(Corrections.retrieve)
+    list = listed(Corrections.list)
 
 
 class AsyncSpendLimits(AsyncGroup[SpendLimits]):

@@ -238,7 +238,7 @@ class ExplainedUsage(msgspec.Struct, frozen=True, kw_only=True):
         return JudgedEvents(
             position=positions,
             timestamp=batch.column("timestamp").cast(pa.int64()).to_numpy(),
-            cancellation=self.view.cancellations_of(positions),
+            cancellation=self.view.cancellations_of(positions, self.position),
         )
 
     def _whole_windows(self) -> tuple[int, int]:

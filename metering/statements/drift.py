@@ -86,7 +86,7 @@ class StatementDrift:
         lines: those of the statement, in its order.
         causes: a row for each entry that came after the statement and concerns a line,
             in the order of the lines and then of the log: ``line``; ``kind``, event or
-            cancellation; ``position`` and ``recorded_at`` of the entry; and
+            cancellation or restoration; ``position`` and ``recorded_at`` of the entry; and
             ``event_position``, ``identifier``, ``timestamp`` and ``value`` of the event.
     """
 
@@ -189,7 +189,7 @@ class _LaterEntries:
         self._definitions = definitions
         self._view = view
         self._content = content
-        self._cancelled = engine.usage.cancelled_since(content.position, view.position)
+        self._adjusted = engine.usage.adjusted_since(content.position, view.position)
 
     def causes(self, line: BilledLine, planned: PlannedLine) -> Iterator[_Cause]:
         """Yield the entries that concern a line, in the order of the log."""
@@ -224,7 +224,7 @@ class _LaterEntries:
     def _changed(self, series: Series, start: int, end: int) -> list[RecordedEvent]:
         """Return the events that count today and did not, or the other way round."""
         # Without cancellations, nothing before the statement can have changed.
-        after = 0 if self._cancelled else self._content.position
+        after = 0 if self._adjusted else self._content.position
         wanted = EventQuery(
             event_name=series.meter.event_name,
             customer=series.customer,
@@ -278,13 +278,15 @@ class _LaterEntries:
         """Whether an event counted when the statement was made."""
         if event.position > self._content.position:
             return False
-        return not event.is_cancelled or event.position in self._cancelled
+        adjusted = self._adjusted.get(event.position)
+        return not (event.is_cancelled if adjusted is None else adjusted.was_cancelled)
 
     def _cause(self, line: BilledLine, event: RecordedEvent) -> _Cause:
         position, recorded_at = event.position, event.recorded_at
-        kind = "event"
-        if event.is_cancelled:
-            kind, position = "cancellation", self._cancelled[event.position]
+        kind, adjusted = "event", self._adjusted.get(event.position)
+        if adjusted is not None and position <= self._content.position:
+            kind = "cancellation" if event.is_cancelled else "restoration"
+            position = abs(adjusted.adjustment)
             commit = self._engine.log.history.commit_holding(position)
             recorded_at = self._engine.log.time.of(position, commit.recorded_at)
         row = event.row

@@ -23,7 +23,7 @@ from ledger.facts.alerts import (
     UsageAlertCreated,
     UsageAlertTriggered,
 )
-from ledger.facts.instants import Correction
+from ledger.facts.instants import TimeCorrection
 from ledger.facts.log_time import LogTimeCorrected
 from projections.alerts.queries import AlertQueries
 from projections.alerts.tables import (
@@ -87,7 +87,7 @@ def fold_alerts(connection: Connection, facts: Sequence[RecordedFact]) -> None:
             case AlertActivated() | AlertDeactivated() | AlertArchived():
                 _change(connection, fact, Occurrence(recorded_at, position))
             case LogTimeCorrected():
-                correction = Correction.of(fact, position)
+                correction = TimeCorrection.of(fact, position)
                 AlertQueries(connection).take_credit_checkpoint_back(correction)
             case _:
                 pass

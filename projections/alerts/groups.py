@@ -92,7 +92,7 @@ class Groups:
         return Steps(
             group=group,
             position=rows.position,
-            limbs=self._limbs(rows.words, ~rows.is_event),
+            limbs=self._limbs(rows.words, rows.is_taken),
             is_event=rows.is_event,
         )
 

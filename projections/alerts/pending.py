@@ -16,7 +16,11 @@ from sqlalchemy import Connection, exists, select, table
 
 from ledger.database.rows import RowsByKey
 from ledger.entries import Commit, Passage
-from ledger.facts.adjustments import MeterEventCancelled
+from ledger.facts.adjustments import (
+    AdjustmentFact,
+    MeterEventCancelled,
+    MeterEventRestored,
+)
 from ledger.facts.alerts import (
     AlertActivated,
     CreditAlertCreated,
@@ -59,7 +63,7 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
 
     before: Mapping[str, UsageView]
     events: tuple[tuple[int, Held], ...]
-    cancellations: Mapping[int, MeterEventCancelled]
+    cancellations: Mapping[int, AdjustmentFact]
     after: UsageView
     checkpoint: int | None
     generation: int
@@ -87,7 +91,7 @@ class PendingUsage:
         self._alerts: dict[str, tuple[str, ...]] = {}
         self._before: dict[str, UsageView] = {}
         self._events: list[tuple[int, Held]] = []
-        self._cancellations: dict[int, MeterEventCancelled] = {}
+        self._cancellations: dict[int, AdjustmentFact] = {}
         self._checkpoint: int | None = None
         self._generation = 0
         self._is_whole = True
@@ -261,10 +265,14 @@ class PendingUsage:
                     self._has_credit_alerts = True
             case AlertActivated() if fact.alert_id in self._alerts:
                 self._begin(fact.alert_id)
-            case MeterEventCancelled() if fact.event_name in self._before:
-                self._cancellations[position] = fact
+            case MeterEventCancelled() | MeterEventRestored():
+                self._hold_adjustment(position, fact)
             case _:
                 pass
+
+    def _hold_adjustment(self, position: int, fact: AdjustmentFact) -> None:
+        if fact.event_name in self._before:
+            self._cancellations[position] = fact
 
     def _named(self, meter_ids: Sequence[str]) -> tuple[str, ...]:
         """Return the event names of meters."""

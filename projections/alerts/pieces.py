@@ -28,8 +28,8 @@ class PendingPiece:
         timestamp: int64, of the event, microseconds since 1970 UTC.
         words: int64, words by rows: the event's value in units, in one word where that
             holds all values; 0 for none.
-        cancelled: int64, position of the event that each row cancels; None where the
-            rows are events.
+        cancelled: int64, position of the event that each row cancels, negative where the
+            row restores it; None where the rows are events.
     """
 
     names: pa.Array
@@ -57,7 +57,15 @@ class PendingPiece:
     @property
     def event_position(self) -> np.ndarray:
         """Position of each row's event (int64)."""
-        return self.position if self.cancelled is None else self.cancelled
+        return self.position if self.cancelled is None else np.abs(self.cancelled)
+
+    @property
+    def is_taken(self) -> np.ndarray:
+        """Which rows take an event away (bool)."""
+        if self.cancelled is None:
+            return np.zeros(len(self), bool)
+        is_taken: np.ndarray = self.cancelled > 0
+        return is_taken
 
     def where(self, are_picked: np.ndarray) -> "PendingPiece":
         """Return some of the rows (bool)."""

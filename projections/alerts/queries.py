@@ -17,7 +17,7 @@ from sqlalchemy import (
 
 from ledger.database.bulk import is_among
 from ledger.database.rows import RowsByKey, without_null
-from ledger.facts.instants import Correction
+from ledger.facts.instants import TimeCorrection
 from projections.alerts.tables import (
     CHECKPOINT_ID,
     CREDIT_ALERTS,
@@ -293,7 +293,7 @@ class AlertQueries:
             .values(position=place.position, recorded_at=place.instant)
         )
 
-    def take_credit_checkpoint_back(self, correction: Correction) -> None:
+    def take_credit_checkpoint_back(self, correction: TimeCorrection) -> None:
         """Take the checkpoint of alerts on credits back before what a wrong time recorded.
 
         What it decided is decided anew, by when it counts as recorded. With unbilled

@@ -130,18 +130,21 @@ class _Replaying:
             if (threshold := self._question.threshold(watch.alert, self._customer))
             is not None
         ]
-        for position, event, timestamp, units, is_event in zip(
+        for position, event, timestamp, units, is_event, is_taken in zip(
             rows.position.tolist(),
             rows.event_position.tolist(),
             rows.timestamp.tolist(),
             numbers_of_words(rows.words),
             rows.is_event.tolist(),
+            rows.is_taken.tolist(),
             strict=True,
         ):
-            if not is_event:
+            if is_taken:
                 self._replay.cancel(event, timestamp, units)
                 continue
-            self._replay.add(position, timestamp, units)
+            self._replay.add(event, timestamp, units)
+            if not is_event:
+                continue
             window = self._replay.window_of(timestamp)
             usage = self._replay.usage(window)
             for watch, threshold in thresholds:

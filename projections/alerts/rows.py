@@ -8,6 +8,7 @@ from itertools import groupby
 import numpy as np
 import pyarrow as pa
 
+from ledger.facts.adjustments import signed_position
 from ledger.usage.arrow import compute as pc
 from ledger.usage.columns import usage_batch
 from ledger.usage.rows import FewEvents
@@ -106,6 +107,7 @@ class PendingRows:
             timestamp=timestamp[order],
             words=np.concatenate(words, axis=1)[:, order],
             is_event=np.concatenate(are_events)[order],
+            is_taken=np.concatenate([piece.is_taken for piece in pieces])[order],
         )
 
 
@@ -115,6 +117,7 @@ class OrderedRows:
 
     Attributes:
         is_event: bool, whether a row is an event.
+        is_taken: bool, whether it takes one away; what does neither restores one.
     """
 
     customer: np.ndarray
@@ -123,6 +126,7 @@ class OrderedRows:
     timestamp: np.ndarray
     words: np.ndarray
     is_event: np.ndarray
+    is_taken: np.ndarray
 
     def pick(self, at: np.ndarray) -> "OrderedRows":
         """Return rows by index."""
@@ -133,6 +137,7 @@ class OrderedRows:
             timestamp=self.timestamp[at],
             words=self.words[:, at],
             is_event=self.is_event[at],
+            is_taken=self.is_taken[at],
         )
 
 
@@ -174,7 +179,9 @@ def _pieces(pending: Pending) -> Iterator[Mapping[str, PendingPiece]]:
             cancellation_batch(facts),
             np.array(list(pending.cancellations), np.int64),
             pending.before,
-            np.array([fact.event_position for fact in facts], np.int64),
+            np.array(
+                [signed_position(fact.event_position, fact) for fact in facts], np.int64
+            ),
         )
 
 

@@ -204,6 +204,7 @@ class _SpendRow(NamedTuple):
     timestamp: int
     units: int
     is_event: bool
+    is_taken: bool
     meter: int
 
 
@@ -256,10 +257,12 @@ def replayed_steps(
             replays.append(replay)
         for row in rows:
             replay = replays[row.meter]
-            if not row.is_event:
+            if row.is_taken:
                 replay.cancel(row.event_position, row.timestamp, row.units)
                 continue
-            replay.add(row.position, row.timestamp, row.units)
+            replay.add(row.event_position, row.timestamp, row.units)
+            if not row.is_event:
+                continue
             window_start = window_of(row.timestamp)
             used = [each.usage(window_start) for each in replays]
             found.append((number[customer, window_start], row.position, used))
@@ -288,6 +291,8 @@ def _rows_by_customer(meters: Sequence[SpendMeter]) -> dict[str, list[_SpendRow]
                 ordered.timestamp.tolist(),
                 numbers_of_words(ordered.words),
                 ordered.is_event.tolist(),
+                ordered.is_taken.tolist(),
+                [at] * len(ordered.position),
             )
             customers = [
                 each.rows.customers[code] for code in ordered.customer.tolist()
@@ -295,7 +300,7 @@ def _rows_by_customer(meters: Sequence[SpendMeter]) -> dict[str, list[_SpendRow]
             for customer, row in zip(
                 customers, zip(*columns, strict=True), strict=True
             ):
-                found[customer].append(_SpendRow(*row, meter=at))
+                found[customer].append(_SpendRow(*row))
     for rows in found.values():
         rows.sort()
     return found

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from ledger.facts.adjustments import MeterEventCancelled
+from ledger.facts.adjustments import AdjustmentFact, signed_position
 from ledger.usage.columns import numbers_of
 from projections.kernels.usage.dictionaries import merged_words, sorted_words
 from projections.kernels.usage.folding import (
@@ -18,6 +18,7 @@ from projections.kernels.usage.folding import (
     cancellation_batch,
     fold_cancellations,
     fold_events,
+    restored_of,
 )
 from projections.kernels.usage.keys import customers_of, meters_of, recode
 from projections.kernels.usage.lasts import Lasts
@@ -116,24 +117,26 @@ def cells_of_events(
         customers=customers,
         totals=totals,
         lasts=lasts,
-        cancellations=Cancellations.of({}),
+        cancellations=Cancellations.of(()),
     )
 
 
 def cells_of_cancellations(
-    cancelled: Mapping[int, MeterEventCancelled], shapes: Mapping[str, CellShape]
+    cancelled: Mapping[int, AdjustmentFact], shapes: Mapping[str, CellShape]
 ) -> UsageCells:
-    """Fold cancellations, by their positions."""
-    batch = cancellation_batch(list(cancelled.values()))
+    """Fold cancellations, by their positions in log order."""
+    facts = list(cancelled.values())
+    batch = cancellation_batch(facts)
     names, customers, coded = _coded(batch, shapes)
-    totals, lasts = fold_cancellations(coded)
+    totals, lasts = fold_cancellations(coded, restored_of(facts))
     return UsageCells(
         names=names,
         customers=customers,
         totals=totals,
         lasts=lasts,
         cancellations=Cancellations.of(
-            {fact.event_position: position for position, fact in cancelled.items()}
+            (fact.event_position, signed_position(position, fact))
+            for position, fact in cancelled.items()
         ),
     )
 

@@ -8,6 +8,7 @@ knows less than the one before it.
 
 import threading
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -16,7 +17,7 @@ from sqlalchemy import Connection
 
 from ledger.database.rows import RowsByKey
 from ledger.entries import Commit, Passage
-from ledger.facts.adjustments import MeterEventCancelled
+from ledger.facts.adjustments import ADJUSTMENTS, AdjustmentFact
 from ledger.reading import read_facts
 from ledger.runs.files import RunColumns
 from ledger.runs.run_set import RunSet
@@ -53,6 +54,18 @@ class UsageContents(msgspec.Struct, frozen=True, kw_only=True):
     def equals(self, other: "UsageContents") -> bool:
         """Whether both hold the same, to the last digit."""
         return self.position == other.position and self.cells.equals(other.cells)
+
+
+class Adjusted(NamedTuple):
+    """What became of an event behind a position.
+
+    Attributes:
+        was_cancelled: whether it was cancelled before.
+        adjustment: position of its latest adjustment, negative where it was restored.
+    """
+
+    was_cancelled: bool
+    adjustment: int
 
 
 class _State(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,18 +183,16 @@ class HourlyUsage:
 
     def cancelled(self, as_of: int) -> np.ndarray:
         """Return the positions (int64, ascending) of events cancelled by a position."""
-        return self._cancellations(as_of).event
+        return self._cancellations(as_of).cancelled()
 
-    def cancelled_since(self, after: int, up_to: int) -> dict[int, int]:
-        """Return the events cancelled behind a position and up to another.
-
-        Returns:
-            The position of each event, and that of its cancellation.
-        """
+    def adjusted_since(self, after: int, up_to: int) -> dict[int, Adjusted]:
+        """Return the events adjusted behind a position and up to another, by position."""
         known = self._cancellations(up_to)
-        is_later = known.cancellation > after
-        events, cancellations = known.event[is_later], known.cancellation[is_later]
-        return dict(zip(events.tolist(), cancellations.tolist(), strict=True))
+        events = np.unique(known.event[np.abs(known.cancellation) > after])
+        was_cancelled = known.up_to(after).hold(events).tolist()
+        latest = known.over(np.zeros(len(events), np.int64), events).tolist()
+        adjusted = map(Adjusted, was_cancelled, latest)
+        return dict(zip(events.tolist(), adjusted, strict=True))
 
     def _cancellations(self, up_to: int) -> Cancellations:
         with self._lock:
@@ -234,14 +245,14 @@ class _Building:
 
         return positions
 
-    def _cancelled_in(self, segment: Segment) -> dict[int, MeterEventCancelled]:
+    def _cancelled_in(self, segment: Segment) -> dict[int, AdjustmentFact]:
         with self._lock:
             return {
                 position: fact
                 for position, _, fact in read_facts(
                     self._connection, segment.after, segment.up_to
                 )
-                if isinstance(fact, MeterEventCancelled)
+                if isinstance(fact, ADJUSTMENTS)
             }
 
 

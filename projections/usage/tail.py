@@ -14,7 +14,13 @@ import numpy as np
 import pyarrow as pa
 
 from ledger.entries import Commit, Passage
-from ledger.facts.adjustments import MeterEventCancelled
+from ledger.facts.adjustments import (
+    ADJUSTMENTS,
+    AdjustmentFact,
+    MeterEventCancelled,
+    MeterEventRestored,
+    signed_position,
+)
 from ledger.facts.meters import MeterCreated
 from ledger.facts.union import FACTS, Fact
 from ledger.usage.columns import column_of, numbers_of, positions_of, timestamps_of
@@ -24,6 +30,7 @@ from projections.kernels.usage.folding import (
     cancellation_batch,
     fold_cancellations,
     fold_events,
+    restored_of,
 )
 from projections.kernels.usage.keys import (
     HOURS,
@@ -38,6 +45,7 @@ from projections.usage.cancellations import Cancellations
 from projections.usage.cells import UsageCells
 from projections.usage.commit_times import CommitTimes, GrowingCommitTimes
 from projections.usage.layers import Levels, cells_between, cells_together
+from projections.usage.tail_cancellations import TailCancellations
 from projections.usage.tail_events import Positions, TailEvents
 
 _EVENTS_WORTH_FOLDING = 1 << 14
@@ -48,7 +56,7 @@ _BYTES_WORTH_FOLDING = 32 << 20
 # While a bulk load is under way another thread folds; this is where it lags behind.
 _COMMITS_OF_A_LOAD = 4
 # The facts that usage depends on; a billing run makes very many of other kinds.
-_USAGE_FACTS = (MeterCreated, MeterEventCancelled)
+_USAGE_FACTS = (MeterCreated, *ADJUSTMENTS)
 
 
 class TailView(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,8 +69,7 @@ class TailView(msgspec.Struct, frozen=True, kw_only=True):
         customers: codes of customers, later ones included.
         total_layers: cells, to be added up.
         last_layers: cells, to be added up.
-        cancelled: positions of events with those of their cancellations, later ones
-            included.
+        cancelled: cancelled events, later ones included.
         cancellations: how many there are up to the position.
         values: events with their values, later ones included.
         payloads: of meters that count distinct values, later ones included.
@@ -74,7 +81,7 @@ class TailView(msgspec.Struct, frozen=True, kw_only=True):
     customers: Mapping[str, int]
     total_layers: tuple[Totals, ...]
     last_layers: tuple[Lasts, ...]
-    cancelled: Mapping[int, int]
+    cancelled: TailCancellations
     cancellations: int
     values: TailEvents
     payloads: TailEvents
@@ -133,28 +140,6 @@ class TailView(msgspec.Struct, frozen=True, kw_only=True):
             parts.append(layer.pick(rows).with_key(of))
         return Totals.combine(parts)
 
-    def are_cancelled(self, events: np.ndarray) -> np.ndarray:
-        """Return (bool) which events (int64 positions) were cancelled in the tail."""
-        if len(events) <= self.cancellations or not self.cancellations:
-            return self.cancellations_of(events).astype(bool)
-        return np.isin(events, self.cancelled_events())
-
-    def cancellations_of(self, events: np.ndarray) -> np.ndarray:
-        """Return the cancellation in the tail of each event (int64 positions), or 0."""
-        if not self.cancellations:
-            return np.zeros(len(events), np.int64)
-        at = [self.cancelled.get(event, 0) for event in events.tolist()]
-        found = np.array(at, np.int64)
-        return np.where(found <= self.position, found, 0)
-
-    def cancelled_events(self) -> np.ndarray:
-        """Return the positions (int64) of the events cancelled in the tail."""
-        # At once, as others may be added meanwhile.
-        known = list(self.cancelled.items())
-        event, cancellation = np.array(known, np.int64).reshape(-1, 2).T
-        cancelled: np.ndarray = event[cancellation <= self.position]
-        return cancelled
-
     def _key(self, series: Series) -> int | None:
         """Return the key of hour 0 of a series; None without usage."""
         meter = self.meters.get(series.meter.event_name)
@@ -190,8 +175,8 @@ class Tail:
         self._queue = threading.Lock()
         self._waiting: list[tuple[int, UsageEvents]] = []
         self._waiting_events = self._waiting_bytes = 0
-        self._waiting_cancellations: list[MeterEventCancelled] = []
-        self._cancelled: dict[int, int] = {}
+        self._waiting_cancellations: list[AdjustmentFact] = []
+        self._cancelled = TailCancellations()
         self._commits = GrowingCommitTimes()
         self._values = TailEvents("value")
         self._payloads = TailEvents("payload")
@@ -218,6 +203,7 @@ class Tail:
             self._waiting_events
             >= max(_EVENTS_WORTH_FOLDING, _COMMITS_OF_A_LOAD * commit.entry_count)
             or len(self._waiting) >= _COMMITS_WORTH_FOLDING
+            or len(self._waiting_cancellations) >= _EVENTS_WORTH_FOLDING
             or self._waiting_bytes >= _BYTES_WORTH_FOLDING
         ):
             self.fold()
@@ -266,20 +252,21 @@ class Tail:
                 customers=pa.array(list(self._customers), pa.string()),
                 totals=cells_together(Totals, self._totals.layers()),
                 lasts=cells_together(Lasts, self._lasts.layers()),
-                cancellations=Cancellations.of(self._cancelled),
+                cancellations=self._cancelled.known(),
             )
 
     def cancellations(self) -> Cancellations:
         """Return the cancellations recorded in the tail."""
-        return Cancellations.of(self._cancelled)
+        return self._cancelled.known()
 
     def _take_in_fact(self, position: int, fact: Fact) -> None:
         match fact:
             case MeterCreated():
                 shape = CellShape.of(fact.formula, fact.event_time_window)
                 self._shapes[fact.event_name] = shape
-            case MeterEventCancelled():
-                self._cancelled[fact.event_position] = position
+            case MeterEventCancelled() | MeterEventRestored():
+                adjustment = signed_position(position, fact)
+                self._cancelled.add(fact.event_position, adjustment)
                 with self._queue:
                     self._waiting_cancellations.append(fact)
             case _:
@@ -299,7 +286,7 @@ class Tail:
                     self._fold_commits(group)
                 if cancelled:
                     coded = self._coded(cancellation_batch(cancelled))
-                    self._add(*fold_cancellations(coded))
+                    self._add(*fold_cancellations(coded, restored_of(cancelled)))
                 self._drop_waiting(len(commits), len(cancelled))
             except BaseException:
                 self.is_torn = True

@@ -15,6 +15,7 @@ from projections.kernels.usage.keys import HOURS
 from projections.kernels.usage.lasts import Lasts
 from projections.kernels.usage.series import Series
 from projections.kernels.usage.totals import Totals
+from projections.usage.cancellations import Cancellations
 from projections.usage.layers import cells_together
 from projections.usage.run import UsageRun
 from projections.usage.tail import TailView
@@ -41,7 +42,7 @@ class UsageView(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def cancellations(self) -> int:
-        """How many events have been cancelled."""
+        """How many events have been cancelled or restored, each time."""
         sealed = sum(len(run.cancellations) for run in self.runs)
         return sealed + self.tail.cancellations
 
@@ -63,8 +64,9 @@ class UsageView(msgspec.Struct, frozen=True, kw_only=True):
 
     def cancelled_events(self) -> np.ndarray:
         """Return the positions (int64, ascending) of all cancelled events."""
-        parts = [run.cancellations.event for run in self.runs]
-        return np.sort(np.concatenate([*parts, self.tail.cancelled_events()]))
+        parts = [run.cancellations for run in self.runs]
+        in_tail = self.tail.cancelled.up_to(self.position)
+        return Cancellations.together([*parts, in_tail]).cancelled()
 
     @property
     def _parts(self) -> tuple[UsageRun | TailView, ...]:
@@ -117,14 +119,22 @@ class UsageView(msgspec.Struct, frozen=True, kw_only=True):
 
     def are_cancelled(self, events: np.ndarray) -> np.ndarray:
         """Return (bool) which events (int64 positions) are cancelled."""
-        are_cancelled = self.tail.are_cancelled(events)
-        for run in self.runs:
-            are_cancelled |= run.cancellations.hold(events)
-        return are_cancelled
+        return self.cancellations_of(events) > 0
 
-    def cancellations_of(self, events: np.ndarray) -> np.ndarray:
-        """Return the cancellation of each event (int64 positions), 0 where it has none."""
-        found = self.tail.cancellations_of(events)
+    def cancellations_of(
+        self, events: np.ndarray, up_to: int | None = None
+    ) -> np.ndarray:
+        """Return the cancellation of each event (int64 positions), 0 where it has none.
+
+        Args:
+            events: whose.
+            up_to: at which position; None is that of the view.
+        """
+        position = self.position if up_to is None else min(up_to, self.position)
+        found = np.zeros(len(events), np.int64)
         for run in self.runs:
-            found = np.maximum(found, run.cancellations.of_events(events))
-        return found
+            known = run.cancellations
+            if position < self.position:
+                known = known.up_to(position)
+            found = known.over(found, events)
+        return self.tail.cancelled.over(found, events, position).clip(0)

@@ -14,8 +14,8 @@ PROMISED = """
     ActiveEntitlement ActiveEntitlementSummary ActiveEntitlements AddressParams Alert AlertFilter AlertFilterParams AlertTriggered Alerts AmountExplanation AmountPart ApiKey
     ApiKeys ApplicabilityConfig ApplicabilityConfigParams AutomaticTax
     BalanceExplanation BillingModeParams Cancel CancelParams CancellationDetails
-    CancellationDetailsParams Check CheckRemaining Checkpoint Clock ClockSkewError Columns
-    CommitOutcomeUnknownError Constant CreatedBounds CreditAmount CreditAmountParams
+    CancellationDetailsParams ChangeParams Check CheckRemaining Checkpoint Clock ClockSkewError Columns
+    CommitOutcomeUnknownError Constant Correction Corrections CreatedBounds CreditAmount CreditAmountParams
     CreditApplications CreditBalance CreditBalanceLimit CreditBalanceLimitParams
     CreditBalanceSummaries CreditBalanceSummary CreditBalanceThreshold
     CreditBalanceThresholdParams CreditBalanceTransaction CreditBalanceTransactions
@@ -38,7 +38,7 @@ PROMISED = """
     PaymentSettings PercentOf PercentOfParams Plan Price Prices Product
     ProductDataParams ProductFeature ProductFeatures Products QueryError ReaggregationError Recorder
     RecorderClosedError RecorderFullError Recurring RecurringListParams
-    RecurringParams ReinstatementReceipt ReportFile ReportParameters ReportRun
+    RecurringParams ReinstatementReceipt ReplaceParams ReportFile ReportParameters ReportRun
     ReportRunParameters ReportType Reports ResourceMissingError ResourceObject
     ResumedAnchorParams RolloverParams RunsDirectoryError ScheduleRollover ScopePrice SecretError
     SegmentDamagedError SegmentMissingError SegmentStoreError

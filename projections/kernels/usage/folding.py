@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from ledger.facts.adjustments import MeterEventCancelled
+from ledger.facts.adjustments import AdjustmentFact, MeterEventRestored
 from ledger.usage.columns import TIMESTAMP, WORD, numbers_of, timestamps_of
 from ledger.usage.quantities import QUANTITY
 from projections.kernels.usage.keys import customer_keys, meter_keys
@@ -87,14 +87,15 @@ def fold_events(
     return Totals.combine([totals]), Lasts.combine([lasts])
 
 
-def fold_cancellations(coded: Coded) -> tuple[Totals, Lasts]:
-    """Fold cancellations into cells, sorted by key."""
-    totals = Totals.of_cancellations(*_picked(coded, ~coded.has_lasts))
-    lasts = Lasts.of_cancellations(coded.key[coded.has_lasts])
+def fold_cancellations(coded: Coded, are_restored: np.ndarray) -> tuple[Totals, Lasts]:
+    """Fold cancellations into cells, sorted by key; some restore their event (bool)."""
+    has = coded.has_lasts
+    totals = Totals.of_cancellations(*_picked(coded, ~has), are_restored[~has])
+    lasts = Lasts.of_cancellations(coded.key[has], are_restored[has])
     return Totals.combine([totals]), Lasts.combine([lasts])
 
 
-def cancellation_batch(facts: Sequence[MeterEventCancelled]) -> pa.RecordBatch:
+def cancellation_batch(facts: Sequence[AdjustmentFact]) -> pa.RecordBatch:
     """Return what cancellations take away, in the columns of events."""
     return pa.RecordBatch.from_arrays(
         [
@@ -105,6 +106,11 @@ def cancellation_batch(facts: Sequence[MeterEventCancelled]) -> pa.RecordBatch:
         ],
         ["event_name", "customer", "timestamp", "value"],
     )
+
+
+def restored_of(facts: Sequence[AdjustmentFact]) -> np.ndarray:
+    """Return which adjustments restore their event (bool)."""
+    return np.array([isinstance(fact, MeterEventRestored) for fact in facts], bool)
 
 
 def _picked(coded: Coded, is_picked: np.ndarray) -> tuple[np.ndarray, pa.Array]:

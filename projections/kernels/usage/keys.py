@@ -157,3 +157,11 @@ def added(column: np.ndarray, starts: np.ndarray) -> np.ndarray:
     reached = running.take(np.append(starts[1:], len(column)) - 1)
     sums: np.ndarray = np.diff(reached, prepend=0)
     return sums
+
+
+def signs_of(count: int, are_restored: np.ndarray | None) -> np.ndarray:
+    """Return -1 for each cancelled event, and 1 for one that is restored (int64)."""
+    signs = np.full(count, -1)
+    if are_restored is not None:
+        signs[are_restored] = 1
+    return signs

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from projections.kernels.usage.decimals import numbers_of_words, words_of
-from projections.kernels.usage.keys import WINDOWED, added, groups
+from projections.kernels.usage.keys import WINDOWED, added, groups, signs_of
 
 _NEVER = np.iinfo(np.int64).min
 
@@ -52,12 +52,14 @@ class Lasts(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @classmethod
-    def of_cancellations(cls, key: np.ndarray) -> "Lasts":
-        """Return for each cancelled event a last that takes it away."""
+    def of_cancellations(
+        cls, key: np.ndarray, are_restored: np.ndarray | None = None
+    ) -> "Lasts":
+        """Return for each cancelled event a last that takes it away, or brings it back."""
         none = np.zeros(len(key), np.int64)
         return cls(
             key=key,
-            count=none - 1,
+            count=signs_of(len(key), are_restored),
             timestamp=none,
             position=none,
             words=np.zeros((2, len(key)), np.int64),

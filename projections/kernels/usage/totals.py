@@ -18,7 +18,7 @@ from projections.kernels.usage.decimals import (
     number_of_limbs,
     words_of,
 )
-from projections.kernels.usage.keys import added, groups
+from projections.kernels.usage.keys import added, groups, signs_of
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,13 +57,12 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @classmethod
-    def of_cancellations(cls, key: np.ndarray, values: pa.Array) -> "Totals":
-        """Return for each cancelled event a total that takes it away."""
-        return cls(
-            key=key,
-            count=np.full(len(key), -1),
-            limbs=-limbs_of(words_of(values)),
-        )
+    def of_cancellations(
+        cls, key: np.ndarray, values: pa.Array, are_restored: np.ndarray | None = None
+    ) -> "Totals":
+        """Return for each cancelled event a total that takes it away, or brings it back."""
+        count = signs_of(len(key), are_restored)
+        return cls(key=key, count=count, limbs=limbs_of(words_of(values)) * count)
 
     @classmethod
     def none(cls) -> "Totals":

@@ -81,6 +81,7 @@ from ledger.facts.webhooks import (
     WebhookEndpointUpdated,
 )
 from ledger.usage.quantities import parse_quantity
+from tests.ledger.facts.written_corrections import WRITTEN_CORRECTIONS
 from tests.ledger.facts.written_entitlements import WRITTEN_ENTITLEMENTS
 from tests.ledger.facts.written_holds import WRITTEN_HOLDS
 from tests.ledger.facts.written_limits import WRITTEN_LIMITS
@@ -505,6 +506,7 @@ WRITTEN: list[tuple[Fact, str]] = [
     *WRITTEN_HOLDS,
     *WRITTEN_ENTITLEMENTS,
     *WRITTEN_LIMITS,
+    *WRITTEN_CORRECTIONS,
     *WRITTEN_REPORTS,
     *WRITTEN_TEST_CLOCKS,
     *WRITTEN_SCHEDULES,

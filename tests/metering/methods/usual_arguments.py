@@ -98,6 +98,7 @@ def usual_arguments(
     assert made_file is not None
     m.reports.create(**reported)
     given: dict[str, Given] = {
+        "corrections.apply": correction_of(event),
         "alerts.create": alert,
         "api_keys.create": {"name": "a", "scopes": ["read"]},
         "credit_balance_summary.history": span,
@@ -202,6 +203,7 @@ def usual_arguments(
         "file_id": made_file.id,
         "grant_id": grant_id,
         "hold_id": "job_1",
+        "correction_id": m.corrections.apply(**correction_of(create_event(m))).id,
         "item_id": paid.items.data[0].id,
         "key_id": m.api_keys.create(name="a").id,
         "limit_id": m.spend_limits.create(**limited).id,
@@ -217,6 +219,13 @@ def usual_arguments(
         "test_clock": m.test_clocks.create(frozen_time=0).id,
     }
     return {"ids": ids, **given}
+
+
+def correction_of(event: metering.MeterEvent) -> Given:
+    """Arguments that cancel an event."""
+    which = {"event_name": event.event_name, "identifiers": [event.identifier]}
+    changes = [{"type": "cancel", **which}]
+    return {"changes": changes, "reason": "twice", "author": "a"}
 
 
 def with_arguments(

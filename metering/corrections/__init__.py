@@ -1,0 +1,1 @@
+"""Corrections of events: cancelled or replaced at any age, previewed, reverted."""

@@ -1,0 +1,1 @@
+"""Corrections: what was cancelled and replaced, why and by whom."""
