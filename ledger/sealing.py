@@ -108,7 +108,7 @@ class Sealing:
         Returns:
             How many segments were made, or moved out of the database.
         """
-        with self._database.sealing() as is_ours:
+        with self._database.alone_at("sealing") as is_ours:
             if not is_ours or not is_wanted():
                 return 0
             self._sweep()

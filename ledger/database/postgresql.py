@@ -114,13 +114,6 @@ class PostgreSQLDatabase:
         idle = f"set_config('{_IDLE}', '{_IDLE_WRITER}', true)"
         lock = f"pg_advisory_xact_lock({self._write_key})"
         self._begin_writing = ("BEGIN", f"SELECT {idle}, {lock}")
-        self._try_sealing = select(
-            # Another thread puts a segment away meanwhile, which takes its time.
-            _set_local(_IDLE, _NEVER),
-            func.pg_try_advisory_xact_lock(_lock_key("sealing", self._schema)).label(
-                "is_ours"
-            ),
-        )
         size, wait = settings.pool_size, settings.lock_timeout.total_seconds()
         pool: dict[str, Any] = {"max_overflow": -1}
         if size is not None:
@@ -240,14 +233,20 @@ class PostgreSQLDatabase:
             move_store(connection, self._schema, self.address, _LOCK_KEY_WITHOUT_SCHEMA)
 
     @contextmanager
-    def sealing(self) -> Iterator[bool]:
-        """Take the lock of sealing; yield whether it was free."""
+    def alone_at(self, work: str) -> Iterator[bool]:
+        """Take the lock of a kind of work; yield whether it was free."""
+        key = _lock_key(work, self._schema)
+        taking = select(
+            # Another thread puts a segment away meanwhile, which takes its time.
+            _set_local(_IDLE, _NEVER),
+            func.pg_try_advisory_xact_lock(key).label("is_ours"),
+        )
         with translated(self.address), self._held.connect() as connection:
-            is_ours = connection.execute(self._try_sealing).one().is_ours
+            is_ours = connection.execute(taking).one().is_ours
             try:
                 yield bool(is_ours)
             finally:
-                # What was sealed is sealed, and the lock ends with the connection.
+                # What was done is done, and the lock ends with the connection.
                 with suppress(SQLAlchemyError):
                     connection.commit()
 

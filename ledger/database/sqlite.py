@@ -106,7 +106,6 @@ class SQLiteDatabase:
         if is_left_to_parent(path):
             raise StoreForkedError(str(path), was_in_use=True)
         self._path, self._address = path, str(path)
-        self._sealing_path = path.with_name(path.name + _SEALING_SUFFIX)
         self._synchronous = "2" if is_durable else "0"
         self._unfolded_bytes = 0
         self._has_failed_to_fold = False
@@ -123,7 +122,7 @@ class SQLiteDatabase:
             if not path.exists():
                 self._make_file()
             self._writer.connect().close()
-        self._turns = Turns(path.with_name(path.name + _TURNS_SUFFIX))
+        self._turns = Turns(self._beside(_TURNS_SUFFIX))
 
     @property
     def address(self) -> str:
@@ -209,15 +208,15 @@ class SQLiteDatabase:
         """Do nothing: a file holds one store."""
 
     @contextmanager
-    def sealing(self) -> Iterator[bool]:
-        """Take the lock of sealing; yield whether it was free."""
+    def alone_at(self, work: str) -> Iterator[bool]:
+        """Take the lock of a kind of work; yield whether it was free."""
         with ExitStack() as held:
             try:
-                file = open_private(self._sealing_path, os.O_RDWR)
+                file = open_private(self._beside(f".{work}"), os.O_RDWR)
                 held.callback(os.close, file)
                 is_ours = take_lock(file)
             except OSError as error:
-                reason = f"its sealing lock cannot be taken: {error}"
+                reason = f"its lock of {work} cannot be taken: {error}"
                 raise StoreUnavailableError(self.address, reason) from error
             try:
                 yield is_ours
@@ -260,10 +259,13 @@ class SQLiteDatabase:
                 close_connections(engine)
             self._turns.close()
 
+    def _beside(self, suffix: str) -> Path:
+        return self._path.with_name(self._path.name + suffix)
+
     def _make_file(self) -> None:
         """Make the file, and the lock of sealing before it."""
         try:
-            make_database(self._path, self._sealing_path)
+            make_database(self._path, self._beside(_SEALING_SUFFIX))
         except OSError as error:
             reason = f"its file cannot be made and brought to disk: {error}"
             raise StoreUnavailableError(self.address, reason) from error

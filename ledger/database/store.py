@@ -68,11 +68,14 @@ class Database(Protocol):
         Tables that an earlier release left elsewhere are moved there.
         """
 
-    def sealing(self) -> AbstractContextManager[bool]:
-        """Take the lock of sealing; yield whether it was free.
+    def alone_at(self, work: str) -> AbstractContextManager[bool]:
+        """Take the lock of a kind of work; yield whether it was free.
 
-        It only saves work: the write lock keeps the log right. It ends with the
-        process.
+        It keeps two processes from the same work, and no writer from the log, which the
+        write lock keeps right. It ends with the process.
+
+        Args:
+            work: a word, such as ``sealing``.
         """
 
     def reclaim(self) -> None:
