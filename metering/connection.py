@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 from metering.arguments.strings import check_path
 from metering.arguments.times import duration
-from metering.branching.branches import Branches
+from metering.copies.calls import Copies
 from metering.explaining.explaining import Explaining
 from metering.groups import CallGroups
 from metering.recording.limits import MAX_AGE, MAX_EVENTS
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from metering.webhooks.resources import DeliveryReceipt
 
 
-class Metering(CallGroups, Branches, Explaining):
+class Metering(CallGroups, Copies, Explaining):
     """A connection to a store. Thread-safe; refuses use after a fork.
 
     Attributes:

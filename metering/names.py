@@ -6,6 +6,10 @@
 from typing import Final
 
 _NAMES: Final = {
+    "ledger.backups.errors": (
+        "BackupDamagedError BackupError BackupForeignError BackupMissingError"
+        " BackupUnavailableError BackupUnderWayError BackupVersionError"
+    ),
     "ledger.errors": (
         "ClockSkewError CommitOutcomeUnknownError LogDamagedError MeteringError"
         " RunsDirectoryError SecretError SegmentDamagedError"
@@ -140,6 +144,8 @@ _NAMES: Final = {
         "TestClock TestClockAdvancingTo TestClockStatusDetails"
     ),
     "metering.test_clocks.test_clocks": "TestClocks TestHelpers",
+    "metering.copies.receipts": "BackupReceipt RestoreReceipt",
+    "metering.copies.restoring": "restore",
     "metering.upkeep.log_time": "LogTimeRepairs TimeRepair",
     "metering.upkeep.status": "LoopStatus StoreStatus WorkReceipt",
     "metering.upkeep.verification.report": "Checkpoint VerifyReport",

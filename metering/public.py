@@ -3,6 +3,15 @@
 At run time `metering.names` says where each is, and this module is not loaded.
 """
 
+from ledger.backups.errors import (
+    BackupDamagedError,
+    BackupError,
+    BackupForeignError,
+    BackupMissingError,
+    BackupUnavailableError,
+    BackupUnderWayError,
+    BackupVersionError,
+)
 from ledger.errors import (
     ClockSkewError,
     CommitOutcomeUnknownError,
@@ -51,6 +60,8 @@ from metering.arguments.times import CreatedBounds, Time
 from metering.bodies import ResourceObject
 from metering.comparing.difference import Difference
 from metering.connection import Metering
+from metering.copies.receipts import BackupReceipt, RestoreReceipt
+from metering.copies.restoring import restore
 from metering.corrections.corrections import Corrections
 from metering.corrections.requests import ChangeParams, ReplaceParams
 from metering.corrections.resources import Correction
@@ -267,7 +278,10 @@ __all__ = [
     "ActiveEntitlement", "ActiveEntitlementSummary", "ActiveEntitlements",
     "AddressParams", "Alert", "AlertFilter", "AlertFilterParams", "AlertTriggered",
     "Alerts", "AmountExplanation", "AmountPart", "ApiKey", "ApiKeys", "ApplicabilityConfig",
-    "ApplicabilityConfigParams", "AutomaticTax", "BalanceExplanation", "BillingModeParams", "Cancel",
+    "ApplicabilityConfigParams", "AutomaticTax", "BackupDamagedError", "BackupError", "BackupForeignError",
+    "BackupMissingError", "BackupReceipt", "BackupUnavailableError",
+    "BackupUnderWayError", "BackupVersionError", "BalanceExplanation",
+    "BillingModeParams", "Cancel",
     "CancelParams", "CancellationDetails", "CancellationDetailsParams",
     "ChangeParams", "Check", "CheckRemaining", "Checkpoint", "Clock", "ClockSkewError", "Columns", "CommitOutcomeUnknownError",
     "Constant", "Correction", "Corrections", "CreatedBounds", "CreditAmount", "CreditAmountParams",
@@ -300,7 +314,7 @@ __all__ = [
     "RecorderClosedError", "RecorderFullError", "Recurring", "RecurringListParams",
     "RecurringParams", "ReinstatementReceipt", "ReplaceParams", "ReportFile",
     "ReportParameters", "ReportRun", "ReportRunParameters", "ReportType", "Reports",
-    "ResourceMissingError", "ResourceObject", "ResumedAnchorParams", "RolloverParams", "RunsDirectoryError",
+    "ResourceMissingError", "ResourceObject", "RestoreReceipt", "ResumedAnchorParams", "RolloverParams", "RunsDirectoryError",
     "ScheduleRollover", "ScopePrice", "SecretError", "SegmentDamagedError", "SegmentMissingError",
     "SegmentStoreError", "SegmentStoreUnavailableError", "SettlementsReceipt", "ShippingParams",
     "SourceError", "SpendLimit", "SpendLimitWarning", "SpendLimits", "SpendThreshold", "SpendThresholdParams", "Statement",
@@ -319,6 +333,6 @@ __all__ = [
     "UsageRecordPeriod", "UsageRecordSummary", "UsageThreshold", "UsageThresholdParams", "ValueMissingError", "ValueSettings",
     "ValueSettingsParams", "ValueTooLargeError", "ValueUnreadableError",
     "VerifyReport", "WebhookAttempt", "WebhookDelivery", "WebhookEndpoint",
-    "WebhookEndpoints", "WorkReceipt", "Worker", "connect", "diff",
+    "WebhookEndpoints", "WorkReceipt", "Worker", "connect", "diff", "restore",
 ]
 # fmt: on

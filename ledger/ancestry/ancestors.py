@@ -6,6 +6,7 @@ other up to where they part: it begins with the digest of the first ancestor's e
 """
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 import msgspec
 from sqlalchemy import Connection, select
@@ -67,6 +68,12 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     def epochs(self) -> tuple[str, ...]:
         """The epochs under which its segments were sealed."""
         return (*(each.epoch for each in self.ancestors), self.epoch)
+
+    @property
+    def succeeded(self) -> tuple[str, ...]:
+        """Its epoch, and those of logs in whose place it goes on: of no branch's origin."""
+        others = takewhile(lambda each: not each.is_rehearsed, reversed(self.ancestors))
+        return (self.epoch, *(each.epoch for each in others))
 
     def genesis(self) -> Head:
         """Return the head of the log before its first commit."""

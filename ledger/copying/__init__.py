@@ -1,1 +1,1 @@
-"""Copying a log up to a position into a database that has none."""
+"""Making a log of the entries of another, in a database that has none."""

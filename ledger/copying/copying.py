@@ -7,7 +7,6 @@ it. All of it is one database transaction, so a copy is there as a whole or not 
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 
 import msgspec
 from sqlalchemy import Connection, insert, select
@@ -22,15 +21,12 @@ from ledger.commits import (
     log_time,
 )
 from ledger.database.bulk import insert_rows
-from ledger.database.store import Database
 from ledger.entries import Commit, CommitKind, Head
-from ledger.errors import LogDamagedError, StoreUnavailableError
+from ledger.errors import LogDamagedError
 from ledger.facts.union import FACTS
-from ledger.migrations import create_absent_tables
 from ledger.reading import read_commits
 from ledger.schema import (
     FORMAT_VERSION,
-    format_version,
     log_commit,
     log_correction,
     log_upgrade,
@@ -42,24 +38,6 @@ from ledger.usage.rows import encode_events
 
 _ROWS_AT_A_TIME = 4096
 _BYTES_AT_A_TIME = 16 << 20
-
-
-@contextmanager
-def new_log(database: Database) -> Iterator[Connection]:
-    """Open a database transaction in which a log is made, where there is none.
-
-    Raises:
-        StoreUnavailableError: there is one.
-    """
-    # So large that what was written is brought into the file at once.
-    with database.write(_BYTES_AT_A_TIME) as connection:
-        if format_version(connection) is None:
-            database.make_place(connection)
-        if format_version(connection) is not None:
-            reason = "there is a store already; name a place that has none"
-            raise StoreUnavailableError(database.address, reason)
-        create_absent_tables(connection)
-        yield connection
 
 
 def commit_around(

@@ -13,7 +13,7 @@ import pyarrow as pa
 from ledger.errors import SegmentDamagedError, SegmentMissingError
 from ledger.segments.entry import Segment
 from ledger.segments.in_database import DatabaseStore
-from ledger.segments.parts import unavailable
+from ledger.segments.parts import whole_content
 from ledger.segments.store import SegmentStore
 
 
@@ -47,12 +47,9 @@ class MovingStore:
             SegmentStoreUnavailableError: it cannot be put where it belongs.
         """
         try:
-            with self._origin.open(segment.name) as file:
-                content = file.read_buffer()
+            content = whole_content(self._origin, segment.name)
         except SegmentMissingError:
             return False
-        except OSError as error:
-            raise unavailable(self._origin.url, segment.name, error) from error
         if hashlib.sha256(content).digest() != segment.sha256:
             raise SegmentDamagedError(
                 segment.name, "what is in the database is not what was sealed"

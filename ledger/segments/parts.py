@@ -31,6 +31,7 @@ from ledger.errors import (
     SegmentStoreUnavailableError,
 )
 from ledger.segments.layout import SEGMENT, WORDS, leaves_of
+from ledger.segments.store import SegmentStore
 from ledger.usage.arrow import parquet as pq
 
 if TYPE_CHECKING:
@@ -52,6 +53,20 @@ _LEAVES_BY_NAME = {
 def is_of_system(error: BaseException) -> bool:
     """Whether an error is the operating system's; those of decoders have no number."""
     return isinstance(error, OSError) and error.errno is not None
+
+
+def whole_content(store: SegmentStore, name: str) -> pa.Buffer:
+    """Read a whole file of a segment store, unchecked.
+
+    Raises:
+        SegmentMissingError: there is none of that name.
+        SegmentStoreUnavailableError: it cannot be read now.
+    """
+    try:
+        with store.open(name) as file:
+            return file.read_buffer()
+    except OSError as error:
+        raise unavailable(store.url, name, error) from error
 
 
 def unavailable(place: str, name: str, error: Exception) -> SegmentStoreError:

@@ -159,6 +159,7 @@ class AsyncMetering(AsyncGroup[Metering]):
     sql = awaited(Metering.sql, is_heavy=True)
     rebuild = awaited(Metering.rebuild, is_heavy=True)
     verify = awaited(Metering.verify, is_heavy=True)
+    backup = awaited(Metering.backup, is_heavy=True)
     recorder = _recorded(Metering.recorder)
     branch = _branched(Metering.branch)
 

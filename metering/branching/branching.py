@@ -11,7 +11,8 @@ from pathlib import Path
 from ledger.ancestry.ancestors import Ancestor
 from ledger.ancestry.shared_segments import urls_of
 from ledger.commits import read_head
-from ledger.copying.copying import commit_around, copy_log, new_log
+from ledger.copying.absent import new_log
+from ledger.copying.copying import commit_around, copy_log
 from ledger.database.shown_addresses import shown_address
 from ledger.database.sqlite import SQLiteDatabase
 from ledger.opening import rebuild_tables

@@ -130,6 +130,14 @@ COMMANDS = {
         "commands.operations.upkeep:verify",
         "Prove that the log is as it was recorded",
     ),
+    "backup": (
+        "commands.operations.backups:backup",
+        "Back the store up while it is used",
+    ),
+    "restore": (
+        "commands.operations.backups:restore",
+        "Make a store of a backup",
+    ),
     "repair": (
         "commands.operations.repair:group",
         "Repair what a wrong clock did to the store",

@@ -86,7 +86,7 @@ def open_recording(
     # where it is installed: better here than while events are recorded.
     pa.array([], pa.string())
     engine.known_definitions()  # Read once, so that no record reads them.
-    opened = None if spool is None else Spool(Path(spool), engine.log.head().epoch)
+    opened = None if spool is None else Spool(Path(spool), engine.log.lineage.succeeded)
     return Recording(engine, settings, opened)
 
 

@@ -44,15 +44,15 @@ class Spool:
 
     Args:
         directory: made where it is absent. It must be on a local file system.
-        epoch: of the log.
+        epochs: of the log, and of those in whose place it goes on.
 
     Raises:
         StoreError: the directory cannot be used.
     """
 
-    def __init__(self, directory: Path, epoch: str) -> None:
+    def __init__(self, directory: Path, epochs: Sequence[str]) -> None:
         self._directory = directory
-        self._epoch = epoch
+        self._epoch, self._epochs = epochs[0], epochs
         self._group = GroupCommit(self._write)
         self._set_aside: deque[SpoolFile] = deque()
         self._reading: Iterator[HeldEvent] | None = None
@@ -64,7 +64,7 @@ class Spool:
             make_directory(directory)
         except OSError as error:
             raise refusal_of(error, directory) from error
-        self._file: SpoolFile | None = SpoolFile.create(directory, epoch)
+        self._file: SpoolFile | None = SpoolFile.create(directory, self._epoch)
 
     @property
     def waiting(self) -> int:
@@ -209,7 +209,7 @@ class Spool:
             except SpoolUnreadableError as error:
                 self._leave_alone(file, f"it cannot be read: {error}")
                 continue
-            if epoch == self._epoch:
+            if epoch in self._epochs:
                 self._set_aside.append(file)
             else:
                 self._leave_alone(file, "its events are for another store")

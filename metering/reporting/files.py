@@ -21,12 +21,16 @@ PART_BYTES = 4 << 20
 """How much of a file is in memory while it is made, and while it is read."""
 
 
-def prefix_of(epoch: str, run: ReportRecord) -> str:
-    """Return how the names of all parts of a run begin, of whatever attempt.
+PREFIX = "report-{}-"
+"""How the names of all files of reports of a log begin, given its epoch.
 
-    Several logs may share a segment store.
-    """
-    return f"report-{epoch}-{run.position:015d}-"
+Several logs may share a segment store.
+"""
+
+
+def prefix_of(epoch: str, run: ReportRecord) -> str:
+    """Return how the names of all parts of a run begin, of whatever attempt."""
+    return f"{PREFIX.format(epoch)}{run.position:015d}-"
 
 
 class ReportSink(io.RawIOBase):

@@ -14,6 +14,9 @@ _DOORS = ("metering/cli", "metering/server")
 
 def errors() -> str:
     """List every class of errors that the library raises, by its code."""
+    for name in metering.__all__:
+        # A class is among its parent's once its module is loaded.
+        getattr(metering, name)
     return table(
         ["`code`", "Class", "Raised when"],
         sorted(

@@ -13,6 +13,8 @@ import metering
 PROMISED = """
     ActiveEntitlement ActiveEntitlementSummary ActiveEntitlements AddressParams Alert AlertFilter AlertFilterParams AlertTriggered Alerts AmountExplanation AmountPart ApiKey
     ApiKeys ApplicabilityConfig ApplicabilityConfigParams AutomaticTax
+    BackupDamagedError BackupError BackupForeignError BackupMissingError BackupReceipt
+    BackupUnavailableError BackupUnderWayError BackupVersionError
     BalanceExplanation BillingModeParams Cancel CancelParams CancellationDetails
     CancellationDetailsParams ChangeParams Check CheckRemaining Checkpoint Clock ClockSkewError Columns
     CommitOutcomeUnknownError Constant Correction Corrections CreatedBounds CreditAmount CreditAmountParams
@@ -40,7 +42,7 @@ PROMISED = """
     RecorderClosedError RecorderFullError Recurring RecurringListParams
     RecurringParams ReinstatementReceipt ReplaceParams ReportFile ReportParameters ReportRun
     ReportRunParameters ReportType Reports ResourceMissingError ResourceObject
-    ResumedAnchorParams RolloverParams RunsDirectoryError ScheduleRollover ScopePrice SecretError
+    RestoreReceipt ResumedAnchorParams RolloverParams RunsDirectoryError ScheduleRollover ScopePrice SecretError
     SegmentDamagedError SegmentMissingError SegmentStoreError
     SegmentStoreUnavailableError SettlementsReceipt ShippingParams SourceError SpendLimit SpendLimitWarning
     SpendLimits SpendThreshold
@@ -58,7 +60,7 @@ PROMISED = """
     UsageRecord UsageRecordPeriod UsageRecordSummary UsageThreshold UsageThresholdParams ValueMissingError ValueSettings
     ValueSettingsParams ValueTooLargeError ValueUnreadableError VerifyReport
     WebhookAttempt WebhookDelivery WebhookEndpoint WebhookEndpoints WorkReceipt
-    Worker connect diff
+    Worker connect diff restore
 """
 NAMES = PROMISED.split()
 
@@ -70,6 +72,8 @@ PARAMETERS = {
     " clock_skew_max report_retention strict",
     "diff": "a b window timezone progress",
     "Metering.branch": "self target at schema segments cache clock",
+    "restore": "source target segments cache schema progress",
+    "Metering.backup": "self target progress",
     "Metering.catch_up": "self",
     "Metering.close": "self",
     "Metering.deliver": "self",
@@ -400,6 +404,29 @@ ERRORS: list[tuple[metering.MeteringError, str, str]] = [
         "segment_damaged",
         "segment a.parquet is damaged: it was truncated; restore it",
     ),
+    (metering.BackupError("It is gone"), "backup_error", "It is gone"),
+    (
+        metering.BackupUnavailableError("backup", "its path is empty"),
+        "backup_unavailable",
+        "The backup backup cannot be used: its path is empty",
+    ),
+    (metering.BackupMissingError("backup"), "backup_missing", "run it again"),
+    (
+        metering.BackupDamagedError("backup", "a.parquet", "is missing"),
+        "backup_damaged",
+        "The backup backup is damaged: a.parquet is missing; make another one",
+    ),
+    (
+        metering.BackupVersionError("backup", 27, 28),
+        "backup_version",
+        "is of a store of format 27, and this release restores format 28",
+    ),
+    (
+        metering.BackupForeignError("backup", "e1", 7),
+        "backup_foreign",
+        "is of the log e1 up to position 7, which this store does not go on from",
+    ),
+    (metering.BackupUnderWayError(), "backup_under_way", "when it is done"),
     (metering.SecretError("It is gone"), "secret_error", "It is gone"),
     (
         metering.StoreBehindError("a.parquet", 12, 7),

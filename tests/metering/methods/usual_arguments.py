@@ -101,6 +101,8 @@ def usual_arguments(
         "corrections.apply": correction_of(event),
         "alerts.create": alert,
         "api_keys.create": {"name": "a", "scopes": ["read"]},
+        # No directory can be made there.
+        "backup": {"target": "/dev/null/backup"},
         "credit_balance_summary.history": span,
         "credit_balance_summary.retrieve": {
             "customer": "cus_1",

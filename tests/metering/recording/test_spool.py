@@ -268,6 +268,20 @@ def test_events_for_another_store_wait_for_it(
             assert identifiers(one) == ["one"]
 
 
+def test_events_wait_for_the_store_that_goes_on_in_the_place_of_theirs(
+    tmp_path: Path, spool: Path
+) -> None:
+    clock = metering.FixedClock(NOW)
+    with metering.connect(tmp_path / "one", clock=clock) as one:
+        create_meter(one)
+        one.backup(tmp_path / "backup")
+        with left_behind(one, spool, "late"):
+            metering.restore(tmp_path / "backup", tmp_path / "restored")
+            with metering.connect(tmp_path / "restored", clock=clock) as restored:
+                take_in(restored, spool)
+                assert identifiers(restored) == ["late"]
+
+
 def test_what_is_refused_is_kept_beside_and_can_be_ingested(
     store: metering.Metering, spool: Path
 ) -> None:

@@ -1,0 +1,1 @@
+"""Copies of a store: backups, and stores made of them."""

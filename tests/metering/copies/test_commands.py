@@ -1,0 +1,49 @@
+"""``metering backup`` and ``restore``."""
+
+from pathlib import Path
+
+import pytest
+
+import metering
+from tests.metering.cli.running import assert_only_fails, document, run
+from tests.metering.usual_usage import create_event, create_meter
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the commands of a test find their store."""
+    path = tmp_path / "store"
+    monkeypatch.setenv("METERING_STORE", str(path))
+    return path
+
+
+def test_a_store_is_backed_up_and_restored(place: Path, tmp_path: Path) -> None:
+    with metering.connect(place) as m:
+        create_meter(m)
+        create_event(m)
+        m.seal()
+    backup, restored = tmp_path / "backup", tmp_path / "restored"
+
+    first = run("backup", backup)
+    again = document("backup", backup)
+    made = run("restore", backup, "--store", restored)
+    other = document("restore", backup, "--store", tmp_path / "other")
+
+    assert first.stdout.startswith("Backed up to position 2: 3 files of 3 copied, ")
+    assert (again["position"], again["files"], again["copied_files"]) == (2, 3, 2)
+    lines = made.stdout.splitlines()
+    assert lines[0].startswith("Restored to position 2: 1 segment, ")
+    assert lines[1:] == ["Prove it by", f"  metering verify --store {restored}"]
+    assert document("verify", "--store", restored)["digest"] == again["digest"]
+    assert (other["digest"], other["origin"]) == (again["digest"], again["epoch"])
+
+
+def test_what_cannot_be_done_is_one_line(place: Path, tmp_path: Path) -> None:
+    assert_only_fails(run("backup", tmp_path / "backup"), "There is no store at")
+    with metering.connect(place) as m:
+        create_meter(m)
+    assert_only_fails(run("backup", place), "it holds 'log.db' and no backup")
+    nothing = tmp_path / "nothing"
+    assert_only_fails(run("restore", nothing), "There is no complete backup at")
+    run("backup", tmp_path / "backup")
+    assert_only_fails(run("restore", tmp_path / "backup"), "there is a store already")
