@@ -144,6 +144,7 @@ _NAMES: Final = {
         "TestClock TestClockAdvancingTo TestClockStatusDetails"
     ),
     "metering.test_clocks.test_clocks": "TestClocks TestHelpers",
+    "metering.copies.copying": "copy",
     "metering.copies.receipts": "BackupReceipt RestoreReceipt",
     "metering.copies.restoring": "restore",
     "metering.upkeep.log_time": "LogTimeRepairs TimeRepair",

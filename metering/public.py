@@ -60,6 +60,7 @@ from metering.arguments.times import CreatedBounds, Time
 from metering.bodies import ResourceObject
 from metering.comparing.difference import Difference
 from metering.connection import Metering
+from metering.copies.copying import copy
 from metering.copies.receipts import BackupReceipt, RestoreReceipt
 from metering.copies.restoring import restore
 from metering.corrections.corrections import Corrections
@@ -333,6 +334,6 @@ __all__ = [
     "UsageRecordPeriod", "UsageRecordSummary", "UsageThreshold", "UsageThresholdParams", "ValueMissingError", "ValueSettings",
     "ValueSettingsParams", "ValueTooLargeError", "ValueUnreadableError",
     "VerifyReport", "WebhookAttempt", "WebhookDelivery", "WebhookEndpoint",
-    "WebhookEndpoints", "WorkReceipt", "Worker", "connect", "diff", "restore",
+    "WebhookEndpoints", "WorkReceipt", "Worker", "connect", "copy", "diff", "restore",
 ]
 # fmt: on

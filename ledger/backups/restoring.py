@@ -19,10 +19,39 @@ from ledger.backups.rows import KEPT, insert_batch
 from ledger.backups.writing import CopyProgress
 from ledger.commits import insert_head
 from ledger.copying.absent import check_absent, new_log
-from ledger.database.store import Database
 from ledger.places import Place
 from ledger.schema import FORMAT_VERSION, log_commit, log_segment_chunk
-from ledger.segments.store import SegmentStore
+
+
+def copy_files(contents: Contents, place: Place, progress: CopyProgress | None) -> None:
+    """Copy the files that are not there yet, for a log that is to be made of them.
+
+    Args:
+        contents: of the other one; its snapshot need not be open.
+        place: where there is no store.
+        progress: is called with each segment.
+
+    Raises:
+        StoreUnavailableError: there is a store already; it is as it was.
+    """
+    with place.database.write() as connection:
+        check_absent(connection, place.database)
+        if place.database.has_server:
+            # For a store that keeps them in its database.
+            log_segment_chunk.create(connection, checkfirst=True)
+    store = place.segments
+    missing = [
+        each for each in contents.segments if store.size(each.name) != each.byte_count
+    ]
+    total, done = sum(each.byte_count for each in missing), 0
+    for each in missing:
+        store.put(each.name, contents.segment(each))
+        done += each.byte_count
+        if progress is not None:
+            progress(done, total)
+    for name in contents.other_names:
+        if store.size(name) is None and (content := contents.other(name)) is not None:
+            store.put(name, content)
 
 
 def restore_log(
@@ -44,8 +73,7 @@ def restore_log(
     Raises:
         StoreUnavailableError: there is a store already; it is as it was.
     """
-    _make_room_for_files(place.database)
-    _copy_files(contents, place.segments, progress)
+    copy_files(contents, place, progress)
     lineage = _lineage(contents, epoch)
     with new_log(place.database) as connection:
         for table in further:
@@ -67,32 +95,3 @@ def _lineage(contents: Contents, epoch: str) -> Lineage:
     lineage = contents.lineage.child(origin, epoch)
     alone = [replace(each, segments=(), runs=None) for each in lineage.ancestors]
     return replace(lineage, ancestors=tuple(alone))
-
-
-def _make_room_for_files(database: Database) -> None:
-    """Make the table of files, for a store that keeps them in its database.
-
-    Raises:
-        StoreUnavailableError: there is a store already.
-    """
-    with database.write() as connection:
-        check_absent(connection, database)
-        if database.has_server:
-            log_segment_chunk.create(connection, checkfirst=True)
-
-
-def _copy_files(
-    contents: Contents, store: SegmentStore, progress: CopyProgress | None
-) -> None:
-    missing = [
-        each for each in contents.segments if store.size(each.name) != each.byte_count
-    ]
-    total, done = sum(each.byte_count for each in missing), 0
-    for each in missing:
-        store.put(each.name, contents.segment(each))
-        done += each.byte_count
-        if progress is not None:
-            progress(done, total)
-    for name in contents.other_names:
-        if store.size(name) is None and (content := contents.other(name)) is not None:
-            store.put(name, content)

@@ -138,6 +138,10 @@ COMMANDS = {
         "commands.operations.backups:restore",
         "Make a store of a backup",
     ),
+    "copy": (
+        "commands.operations.copying:copy",
+        "Copy a store to another database or segment store",
+    ),
     "repair": (
         "commands.operations.repair:group",
         "Repair what a wrong clock did to the store",

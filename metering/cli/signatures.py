@@ -100,13 +100,20 @@ def on_target(
     def made(
         function: Callable[Concatenate[StoreTarget, Options], None],
     ) -> TyperCommand:
-        app = typer.Typer(rich_markup_mode=None, add_completion=False)
-        app.command(epilog=epilog)(taking_target(function, store))
-        command = get_command(app)
-        assert isinstance(command, TyperCommand), "one function is one command"
-        return command
+        return command_of(taking_target(function, store), epilog=epilog)
 
     return made
+
+
+def command_of(
+    function: Callable[..., None], *, epilog: str | None = None
+) -> TyperCommand:
+    """Make a command of a function with the parameters that Typer reads."""
+    app = typer.Typer(rich_markup_mode=None, add_completion=False)
+    app.command(epilog=epilog)(function)
+    command = get_command(app)
+    assert isinstance(command, TyperCommand), "one function is one command"
+    return command
 
 
 def _own_parameters(function: Callable[..., object]) -> list[Parameter]:

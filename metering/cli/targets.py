@@ -62,7 +62,7 @@ class StoreTarget:
             BadParameter: an option is empty, or is given twice and differs.
         """
         store, segments, cache = (
-            _given(ctx, name) for name in ("store", "segments", "cache")
+            given(ctx, name) for name in ("store", "segments", "cache")
         )
         assert store is not None, "it has a default"
         return cls(store=store, segments=segments, cache=cache)
@@ -111,7 +111,12 @@ def is_given(ctx: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _given(ctx: typer.Context, name: str) -> str | None:
+def given(ctx: typer.Context, name: str) -> str | None:
+    """Return the value of one of the three options, wherever it stands.
+
+    Raises:
+        BadParameter: it is empty, or is given twice and differs.
+    """
     values = list(dict.fromkeys(_values_given(ctx, name)))
     if len(values) > 1:
         last, first = map(shown_address, values[:2])
@@ -127,10 +132,21 @@ def _given(ctx: typer.Context, name: str) -> str | None:
     return value
 
 
+def refuse_store(ctx: typer.Context) -> None:
+    """Refuse a store before a command that takes its stores as arguments.
+
+    Raises:
+        BadParameter: there is one.
+    """
+    if any(_values_given(ctx, "store")):
+        reason = "this command takes the stores as arguments"
+        raise typer.BadParameter(reason, param_hint="--store")
+
+
 def _values_given(ctx: typer.Context, name: str) -> Iterator[str]:
     """Return the values on the command line, those that stand last first."""
     level: Any = ctx
     while level is not None:
-        if is_given(level, name):
+        if name in level.params and is_given(level, name):
             yield level.params[name]
         level = level.parent

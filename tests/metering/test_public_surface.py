@@ -60,7 +60,7 @@ PROMISED = """
     UsageRecord UsageRecordPeriod UsageRecordSummary UsageThreshold UsageThresholdParams ValueMissingError ValueSettings
     ValueSettingsParams ValueTooLargeError ValueUnreadableError VerifyReport
     WebhookAttempt WebhookDelivery WebhookEndpoint WebhookEndpoints WorkReceipt
-    Worker connect diff restore
+    Worker connect copy diff restore
 """
 NAMES = PROMISED.split()
 
@@ -72,6 +72,7 @@ PARAMETERS = {
     " clock_skew_max report_retention strict",
     "diff": "a b window timezone progress",
     "Metering.branch": "self target at schema segments cache clock",
+    "copy": "source target source_segments source_schema segments cache schema progress",
     "restore": "source target segments cache schema progress",
     "Metering.backup": "self target progress",
     "Metering.catch_up": "self",

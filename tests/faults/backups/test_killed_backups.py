@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
@@ -21,6 +21,11 @@ from tests.segment_places import places_of
 def back_up(place: str, store: metering.Metering) -> None:
     """Back a store up to a place."""
     store.backup(place)
+
+
+def copy(origin: str, target: str) -> None:
+    """Copy a store."""
+    metering.copy(origin, target, **places_of(target))
 
 
 def restore(place: str, target: str) -> None:
@@ -114,21 +119,44 @@ def test_a_process_that_restores_can_be_killed_at_every_step(
     without_store(store_target)
     if "://" not in store_target:
         Path(store_target).mkdir()
+    assert_all_or_nothing(
+        store_target, partial(restore, str(place)), processes, figures
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.sweep
+@pytest.mark.postgresql
+def test_a_process_that_copies_can_be_killed_at_every_step(
+    postgresql_url: str, place: Path, processes: ForkServerContext, figures: Figures
+) -> None:
+    """A kill at any step of a copy leaves no store or all of it, and the next run makes it."""
+    origin = str(place)
+    create_meter(origin)
+    with open_store(origin) as store:
+        seal_some(store, 0)
+        seal_some(store, 1)
+        create(store, 2)
+    assert_all_or_nothing(postgresql_url, partial(copy, origin), processes, figures)
+
+
+def assert_all_or_nothing(
+    target: str,
+    make: Callable[[str], None],
+    processes: ForkServerContext,
+    figures: Figures,
+) -> None:
+    """Kill what makes a store at each step, and check what is there, and the next run."""
     absent = 0
-    for target in killed_at_each_step(
-        store_target,
-        partial(restore, str(place)),
-        processes,
-        figures,
-        steps_min=15,
-        dies=die_opening,
+    for each in killed_at_each_step(
+        target, make, processes, figures, steps_min=15, dies=die_opening
     ):
         try:
-            metering.connect(target, create=False, **places_of(target)).close()
+            metering.connect(each, create=False, **places_of(each)).close()
         except metering.StoreMissingError:
             absent += 1
-            restore(str(place), target)
-        with open_store(target) as store:
+            make(each)
+        with open_store(each) as store:
             assert list(numbers_by_position(store).values()) == [0, 1, 2]
             assert store.verify().problems == ()
     assert absent

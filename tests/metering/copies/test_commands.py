@@ -47,3 +47,23 @@ def test_what_cannot_be_done_is_one_line(place: Path, tmp_path: Path) -> None:
     assert_only_fails(run("restore", nothing), "There is no complete backup at")
     run("backup", tmp_path / "backup")
     assert_only_fails(run("restore", tmp_path / "backup"), "there is a store already")
+
+
+def test_a_store_is_copied(place: Path, tmp_path: Path) -> None:
+    with metering.connect(place) as m:
+        create_meter(m)
+        create_event(m)
+        m.seal()
+        digest = m.verify().digest
+    copied, segments = tmp_path / "copied", tmp_path / "segments"
+
+    made = run("copy", place, copied, "--segments", segments)
+    again = document("copy", copied, tmp_path / "c", "--source-segments", segments)
+
+    assert made.stdout.startswith("Copied to position 2: 1 segment, ")
+    assert again["digest"] == digest
+    assert len(list(segments.iterdir())) == 1
+    assert_only_fails(run("copy", place, copied), "there is a store already")
+    before = run("--store", place, "copy", place, copied)
+    assert before.exit_code == 2
+    assert "this command takes the stores as arguments" in before.stderr

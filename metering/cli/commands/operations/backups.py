@@ -73,14 +73,21 @@ def restore(
             cache=target.cache,
             progress=advance,
         )
+    show_made("Restored", made, target.name, start, json=json)
+
+
+def show_made(
+    verb: str, made: metering.RestoreReceipt, name: str, start: float, *, json: bool
+) -> None:
+    """Show a store that was made, since an instant of the monotonic clock."""
     seconds = perf_counter() - start
     if json:
         print_document({**made.to_dict(), "seconds": round(seconds, 3)})
         return
     segments = counted(made.segments, "segment")
     show(
-        f"Restored to position {number(made.position)}: {segments},"
+        f"{verb} to position {number(made.position)}: {segments},"
         f" {number(made.bytes)} bytes in {seconds:.1f} s"
     )
     show("Prove it by")
-    show_command(f"metering verify --store {target.name}")
+    show_command(f"metering verify --store {name}")
