@@ -9,6 +9,7 @@ _NAMES: Final = {
     "ledger.backups.errors": (
         "BackupDamagedError BackupError BackupForeignError BackupMissingError"
         " BackupUnavailableError BackupUnderWayError BackupVersionError"
+        " ExportUnavailableError"
     ),
     "ledger.errors": (
         "ClockSkewError CommitOutcomeUnknownError LogDamagedError MeteringError"
@@ -145,7 +146,9 @@ _NAMES: Final = {
     ),
     "metering.test_clocks.test_clocks": "TestClocks TestHelpers",
     "metering.copies.copying": "copy",
-    "metering.copies.receipts": "BackupReceipt RestoreReceipt",
+    "metering.copies.receipts": (
+        "BackupReceipt ExportReceipt ExportedFile RestoreReceipt"
+    ),
     "metering.copies.restoring": "restore",
     "metering.upkeep.log_time": "LogTimeRepairs TimeRepair",
     "metering.upkeep.status": "LoopStatus StoreStatus WorkReceipt",

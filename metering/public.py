@@ -11,6 +11,7 @@ from ledger.backups.errors import (
     BackupUnavailableError,
     BackupUnderWayError,
     BackupVersionError,
+    ExportUnavailableError,
 )
 from ledger.errors import (
     ClockSkewError,
@@ -61,7 +62,12 @@ from metering.bodies import ResourceObject
 from metering.comparing.difference import Difference
 from metering.connection import Metering
 from metering.copies.copying import copy
-from metering.copies.receipts import BackupReceipt, RestoreReceipt
+from metering.copies.receipts import (
+    BackupReceipt,
+    ExportedFile,
+    ExportReceipt,
+    RestoreReceipt,
+)
 from metering.copies.restoring import restore
 from metering.corrections.corrections import Corrections
 from metering.corrections.requests import ChangeParams, ReplaceParams
@@ -300,7 +306,8 @@ __all__ = [
     "DefaultAggregationParams", "DefaultPriceDataParams", "DefaultRecurringParams",
     "DeletedCustomer", "DeliveryReceipt", "Difference", "EntitlementCheck", "Entitlements", "ErrorReport", "ErrorReports",
     "ErrorType", "Event", "EventData", "Events", "EventsUnrecordedError",
-    "Explanation", "ExplanationPart",
+    "Explanation", "ExplanationPart", "ExportReceipt", "ExportUnavailableError",
+    "ExportedFile",
     "Feature", "Features", "FixedClock", "FlexibleBilling", "HoldAllocation", "IdentifierConflictError", "IngestProgress",
     "IngestReceipt", "InvalidRequestError", "InvoiceConflictError", "InvoiceIssuer",
     "InvoiceLineItem", "InvoiceLineParams", "ItemPriceSince", "LineDrift",

@@ -1,6 +1,7 @@
 """Errors of backups.
 
 LedgerError
+├── ExportUnavailableError      the place of an export cannot be used, or is not empty
 └── BackupError
     ├── BackupUnavailableError  its place cannot be read or written, or is something else
     ├── BackupMissingError      there is none that is whole
@@ -11,6 +12,22 @@ LedgerError
 """
 
 from ledger.errors import LedgerError
+
+
+class ExportUnavailableError(LedgerError):
+    """The place of an export cannot be read or written, or is not empty.
+
+    Attributes:
+        place: of the export.
+        reason: what is wrong with it.
+    """
+
+    code = "export_unavailable"
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(f"The export {place} cannot be made: {reason}")
+        self.place = place
+        self.reason = reason
 
 
 class BackupError(LedgerError):

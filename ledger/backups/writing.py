@@ -61,15 +61,11 @@ class BackupWriter:
     Args:
         place: of the backup.
         attempt: a word that no other backup has.
-        file_bytes: about how large a file of rows is.
     """
 
-    def __init__(
-        self, place: SegmentStore, attempt: str, file_bytes: int = FILE_BYTES
-    ) -> None:
+    def __init__(self, place: SegmentStore, attempt: str) -> None:
         self._place = place
         self._attempt = attempt
-        self._file_bytes = file_bytes
         self._copied: list[BackedUpFile] = []
 
     def begin(self, contents: StoreContents) -> Manifest | None:
@@ -175,7 +171,7 @@ class BackupWriter:
         batches: list[pa.RecordBatch] = []
         for batch in read_commits(contents.connection, after, sealed):
             batches.append(batch)
-            if sum(each.nbytes for each in batches) < self._file_bytes:
+            if sum(each.nbytes for each in batches) < FILE_BYTES:
                 continue
             first, last = (
                 each.column("first_position")[at].as_py()
@@ -197,7 +193,7 @@ class BackupWriter:
         number = 0
         for batch in batches:
             held.append(batch)
-            if sum(each.nbytes for each in held) >= self._file_bytes:
+            if sum(each.nbytes for each in held) >= FILE_BYTES:
                 yield self._put(f"{prefix}-{number:06d}.parquet", _parquet(held))
                 held, number = [], number + 1
         if held:

@@ -160,6 +160,7 @@ class AsyncMetering(AsyncGroup[Metering]):
     rebuild = awaited(Metering.rebuild, is_heavy=True)
     verify = awaited(Metering.verify, is_heavy=True)
     backup = awaited(Metering.backup, is_heavy=True)
+    export = awaited(Metering.export, is_heavy=True)
     recorder = _recorded(Metering.recorder)
     branch = _branched(Metering.branch)
 

@@ -142,6 +142,10 @@ COMMANDS = {
         "commands.operations.copying:copy",
         "Copy a store to another database or segment store",
     ),
+    "export": (
+        "commands.operations.copying:export",
+        "Write everything as Parquet",
+    ),
     "repair": (
         "commands.operations.repair:group",
         "Repair what a wrong clock did to the store",

@@ -1,4 +1,4 @@
-"""The call that backs a store up."""
+"""The calls that back a store up, and export it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from ledger.backups.writing import CopyProgress
-    from metering.copies.receipts import BackupReceipt
+    from metering.copies.exporting import ExportProgress
+    from metering.copies.receipts import BackupReceipt, ExportReceipt
 
 
 class Copies(Branches):
@@ -40,3 +41,27 @@ class Copies(Branches):
 
         place = self._opening.place
         return back_up(self._engine, place, check_path(target, "target"), progress)
+
+    def export(
+        self, target: str | PathLike[str], progress: ExportProgress | None = None
+    ) -> ExportReceipt:
+        """Write everything that the log says as Parquet, while others append to it.
+
+        Events come as they were recorded, with whether they were cancelled; facts as JSON,
+        and the tables that they fold into. It is of one position, which ``export.json``
+        names with every file: without it, there is no export. What lies beside the log,
+        such as API keys and deliveries, is in a backup alone.
+
+        Args:
+            target: a directory, made where it is absent, or the URL of an object store;
+                empty.
+            progress: is called with the entries that were written, and of all.
+
+        Raises:
+            ExportUnavailableError: the place cannot be used, or is not empty.
+            SegmentStoreError: a segment of the store is missing or damaged.
+            InvalidRequestError: an argument is malformed.
+        """
+        from metering.copies.exporting import export
+
+        return export(self._engine, check_path(target, "target"), progress)

@@ -46,3 +46,39 @@ class RestoreReceipt(ResourceObject, frozen=True, kw_only=True):
     digest: str
     segments: int
     bytes: int
+
+
+class ExportedFile(ResourceObject, frozen=True, kw_only=True):
+    """A file of an export.
+
+    Attributes:
+        rows: how many it has.
+        bytes: its size.
+        sha256: of its content, in hexadecimal.
+    """
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class ExportReceipt(ResourceObject, frozen=True, kw_only=True):
+    """An export, as of a position of the log.
+
+    Attributes:
+        epoch: identity of the log.
+        position: of the last entry that it has.
+        digest: the hash chain there, in hexadecimal; see `VerifyReport`.
+        events: how many meter events it has, with those that were cancelled.
+        facts: how many other entries.
+        bytes: how large its files are together.
+    """
+
+    epoch: str
+    position: int
+    digest: str
+    events: int
+    facts: int
+    bytes: int
+    files: tuple[ExportedFile, ...]

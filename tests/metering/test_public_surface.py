@@ -29,7 +29,8 @@ PROMISED = """
     CustomerInvoiceSettings CustomerMapping CustomerMappingParams CustomerShipping
     Customers DefaultAggregation DefaultAggregationParams DefaultPriceDataParams
     DefaultRecurringParams DeletedCustomer DeliveryReceipt Difference EntitlementCheck Entitlements ErrorReport ErrorReports
-    ErrorType Event EventData Events EventsUnrecordedError Explanation ExplanationPart Feature Features FixedClock
+    ErrorType Event EventData Events EventsUnrecordedError Explanation ExplanationPart
+    ExportReceipt ExportUnavailableError ExportedFile Feature Features FixedClock
     FlexibleBilling HoldAllocation IdentifierConflictError IngestProgress IngestReceipt
     InvalidRequestError InvoiceConflictError InvoiceIssuer InvoiceLineItem
     InvoiceLineParams ItemPriceSince LineDrift ListObject LogDamagedError
@@ -75,6 +76,7 @@ PARAMETERS = {
     "copy": "source target source_segments source_schema segments cache schema progress",
     "restore": "source target segments cache schema progress",
     "Metering.backup": "self target progress",
+    "Metering.export": "self target progress",
     "Metering.catch_up": "self",
     "Metering.close": "self",
     "Metering.deliver": "self",
@@ -404,6 +406,11 @@ ERRORS: list[tuple[metering.MeteringError, str, str]] = [
         metering.SegmentDamagedError("a.parquet", "it was truncated"),
         "segment_damaged",
         "segment a.parquet is damaged: it was truncated; restore it",
+    ),
+    (
+        metering.ExportUnavailableError("export", "its path is empty"),
+        "export_unavailable",
+        "The export export cannot be made: its path is empty",
     ),
     (metering.BackupError("It is gone"), "backup_error", "It is gone"),
     (

@@ -3,14 +3,19 @@
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 
 import metering
+from ledger.backups import writing
 from tests.conftest import Connect
 from tests.metering.copies.answers import CLOCK, answers, record, recorded
 from tests.metering.methods.usual_arguments import usual_arguments
+from tests.metering.usual_credits import grant
 from tests.metering.usual_usage import create_meter
+from tests.metering.usual_webhooks import add_endpoint, bodies
+from tests.webhook_receiver import running_receiver
 
 
 @pytest.fixture
@@ -130,6 +135,63 @@ def test_a_later_backup_copies_only_what_is_new(
     assert second.copied_files == len(new)
     assert sum(each.startswith(second.epoch) for each in new) == 1
     assert second.files == len(list(backup.iterdir())) - 1
+
+
+def test_facts_whose_stretch_is_sealed_are_copied_once(
+    store: metering.Metering,
+    backup: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(writing, "FILE_BYTES", 1)
+    create_meter(store)
+    record(store, "a")
+    store.seal()
+    store.backup(backup)
+    [settled] = backup.glob("facts-*")
+    written = settled.stat().st_mtime_ns
+    for customer in ("cus_1", "cus_2"):
+        grant(store, 1_000, customer=customer)
+        record(store, customer)
+    store.seal()
+    grant(store, 1_000)
+
+    store.backup(backup)
+    metering.restore(backup, tmp_path / "restored")
+
+    stretches = [each.name.split("-", 2)[2] for each in sorted(backup.glob("facts-*"))]
+    assert stretches == [
+        "000000000000001-000000000000001.parquet",
+        "000000000000003-000000000000005.parquet",
+    ]
+    assert settled.stat().st_mtime_ns == written
+    with metering.connect(tmp_path / "restored") as restored:
+        assert restored.verify().problems == ()
+        assert len(restored.credit_grants.list().data) == 3
+
+
+def test_what_was_pending_is_sent_and_what_comes_later_has_ids_of_its_own(
+    backup: Path, tmp_path: Path
+) -> None:
+    settings: Any = {"clock": CLOCK, "allow_private_webhooks": True}
+    with running_receiver() as receiver:
+        with metering.connect(tmp_path / "origin", **settings) as m:
+            add_endpoint(m, receiver)
+            create_meter(m)
+            m.backup(backup)
+            grant(m, 1_000)
+            m.deliver()
+            lost = m.position
+        metering.restore(backup, tmp_path / "restored")
+        with metering.connect(tmp_path / "restored", **settings) as restored:
+            grant(restored, 2_000)
+            restored.deliver()
+            assert restored.position == lost
+        ids = [each["id"] for each in bodies(receiver)]
+
+    # One of the meter, by both; two of a grant each, at one position.
+    assert (len(ids), len(set(ids))) == (6, 5)
+    assert ids[0] == ids[3]
 
 
 def test_two_processes_do_not_back_up_at_once(

@@ -67,3 +67,16 @@ def test_a_store_is_copied(place: Path, tmp_path: Path) -> None:
     before = run("--store", place, "copy", place, copied)
     assert before.exit_code == 2
     assert "this command takes the stores as arguments" in before.stderr
+
+
+def test_a_store_is_exported(place: Path, tmp_path: Path) -> None:
+    with metering.connect(place) as m:
+        create_meter(m)
+        create_event(m)
+
+    made = run("export", tmp_path / "export")
+    again = document("export", tmp_path / "again")
+
+    assert made.stdout.startswith("Exported up to position 2: 1 event and 1 fact, ")
+    assert (again["events"], again["facts"]) == (1, 1)
+    assert_only_fails(run("export", tmp_path / "again"), "give an empty place")

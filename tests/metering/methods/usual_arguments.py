@@ -103,6 +103,7 @@ def usual_arguments(
         "api_keys.create": {"name": "a", "scopes": ["read"]},
         # No directory can be made there.
         "backup": {"target": "/dev/null/backup"},
+        "export": {"target": "/dev/null/export"},
         "credit_balance_summary.history": span,
         "credit_balance_summary.retrieve": {
             "customer": "cus_1",
