@@ -75,7 +75,7 @@ class Metering(CallGroups, Copies, Explaining):
 
     def __init__(self, opening: OpeningTerms) -> None:
         super().__init__(opening)
-        self._engine.evaluator.on_burn_down = self._evaluate_burn_down
+        self._engine.evaluator.burn_down = lambda: self._burn_down_watch
         self._recordings: WeakSet[Recording] = WeakSet()
 
     @property

@@ -85,7 +85,9 @@ class Alerts:
         again only once an evaluation has found it above: once a fall, whichever process
         evaluates and however often. The first fall is from credits that were above
         without usage, since the alert was created or activated: usage recorded before
-        counts.
+        counts. Whatever changes credits, prices, subscriptions or statements is preceded
+        by such a look, so that none of it hides a fall by usage; only time, and usage
+        itself, can lift what is left between two looks unseen.
 
         Args:
             title: 1 to 256 characters, for people.

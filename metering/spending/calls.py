@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from metering.spending.watching import BurnDownWatch
     from metering.store.engine import Engine
     from metering.usage.resources import MeterEvent
-    from projections.alerts.pending import PendingUsage
 
 
 class SpendingCalls:
@@ -34,9 +33,6 @@ class SpendingCalls:
         from metering.spending.watching import BurnDownWatch
 
         return BurnDownWatch(self._engine, self._burn_down)
-
-    def _evaluate_burn_down(self, pending: PendingUsage) -> int:
-        return self._burn_down_watch.evaluate(pending)
 
     def check(
         self,

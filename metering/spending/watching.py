@@ -11,8 +11,10 @@ from collections.abc import Collection, Iterator, Sequence
 
 from ledger.appending.writing import Writing
 from ledger.commits import read_head
+from ledger.errors import ClockSkewError
 from ledger.facts.alerts import CreditAlertRecovered, CreditAlertTriggered
 from ledger.facts.test_clocks import TestClockTime
+from ledger.facts.union import FACTS
 from metering.errors import InvalidRequestError
 from metering.spending.burn_down import BurnDown, Present
 from metering.store.engine import Engine
@@ -25,6 +27,7 @@ from projections.kernels.credits.falls import Occurrence
 from projections.test_clocks.clocked import ClockedCustomers
 
 _Noticed = CreditAlertTriggered | CreditAlertRecovered
+_CUSTOMERS_AT_ONCE = 100
 _NOWHERE = Occurrence(-(2**62), -1)
 
 
@@ -55,6 +58,68 @@ class BurnDownWatch:
             self._engine.record_due()
         return triggered
 
+    def is_needed(self, writing: Writing) -> bool:
+        """Whether there is such an alert, as a transaction sees it."""
+        return BurnDownQueries(CreditQueries(writing.connection)).is_any()
+
+    def is_settled(
+        self, writing: Writing, pending: PendingUsage, *, is_first: bool
+    ) -> bool:
+        """Whether nothing is to be recorded of what was, before a transaction's facts.
+
+        Args:
+            writing: the transaction, which has taken in all usage.
+            pending: knows by whom usage was recorded.
+            is_first: whether to leave many customers to an evaluation, for which nobody
+                waits.
+        """
+        try:
+            now = writing.log_now
+        except ClockSkewError:
+            # Nothing can be recorded, or looked at, by a wrong clock.
+            return True
+        clocked = self._engine.clocked(writing, writing.head)
+        seen = CreditQueries(writing.connection, clocked=clocked)
+        queries, place = BurnDownQueries(seen), Occurrence(now, writing.head.position)
+        checkpoint = queries.checkpoint()
+        after = self._after(checkpoint)
+        looked_at = _touched(queries, pending, after, place, clocked)
+        if looked_at.is_news:
+            customers = looked_at.customers
+            is_much = customers is None or len(customers) > _CUSTOMERS_AT_ONCE
+            if is_much and is_first:
+                return False
+            if self._turns(
+                self._present(writing, seen, now), queries, customers, place
+            ):
+                return False
+        self._quiet = checkpoint, place
+        return True
+
+    def may_recover(self, writing: Writing, pending: PendingUsage) -> bool:
+        """Whether what a transaction recorded may have raised what had fallen."""
+        commit = writing.commit
+        if commit is None or not isinstance(commit.content, FACTS):
+            return False
+        clocked = self._engine.clocked(writing, writing.head)
+        queries = BurnDownQueries(CreditQueries(writing.connection, clocked=clocked))
+        before = Occurrence(writing.log_now, commit.first_position - 1)
+        touched = queries.touched(
+            before, Occurrence(writing.log_now, writing.head.position), clocked
+        )
+        if touched.customers is None:
+            return True
+        return bool(queries.fallen(sorted(touched.customers)))
+
+    def _after(self, checkpoint: Occurrence) -> Occurrence:
+        """Return up to where everybody was looked at, as far as this process knows."""
+        known, quiet = self._quiet
+        return quiet if known == checkpoint else checkpoint
+
+    def _present(self, writing: Writing, seen: CreditQueries, now: int) -> Present:
+        definitions = self._engine.catalog.read(writing.connection)
+        return Present(seen, now, self._engine.log.terms_position, definitions)
+
     def _evaluated(self, pending: PendingUsage) -> int | None:
         """Evaluate; None where it must be done again, as more was recorded than is known."""
         engine = self._engine
@@ -65,16 +130,15 @@ class BurnDownWatch:
         with engine.credits() as (seen, now):
             queries = BurnDownQueries(seen)
             checkpoint = queries.checkpoint()
-            known, quiet = self._quiet
-            after = quiet if known == checkpoint else checkpoint
             up_to = Occurrence(now, read_head(seen.connection).position)
+            after = self._after(checkpoint)
             looked_at = _touched(queries, pending, after, up_to, seen.clocked)
             counted = Occurrence(now, reached.position)
             if not looked_at.is_news:
                 self._quiet = checkpoint, counted
                 return 0
             present = Present(seen, now, terms_position, definitions)
-            found = self._turns(present, queries, looked_at.customers, up_to.position)
+            found = self._turns(present, queries, looked_at.customers, up_to)
             suspects = {turn.customer for turn in found if isinstance(turn, _Noticed)}
         # Most customers have more left, and nobody waits for that to be seen.
         with engine.log.writing(engine.now, needs_events=True) as writing:
@@ -109,9 +173,8 @@ class BurnDownWatch:
         customers = None
         if later.customers is not None:
             customers = {*suspects, *later.customers}
-        definitions = engine.catalog.read(connection)
-        present = Present(seen, place.instant, engine.log.terms_position, definitions)
-        found = self._turns(present, queries, customers, place.position)
+        present = self._present(writing, seen, place.instant)
+        found = self._turns(present, queries, customers, place)
         queries.move_checkpoint(place)
         return found
 
@@ -120,25 +183,24 @@ class BurnDownWatch:
         present: Present,
         queries: BurnDownQueries,
         customers: Collection[str] | None,
-        position: int,
+        place: Occurrence,
     ) -> list[_Noticed | TestClockTime]:
-        """Return who fell to a threshold, or is above it again, as of a position.
+        """Return who fell to a threshold, or is above it again, as of a place.
 
         Customers of test clocks come last, behind the time that the clock shows; one that
         is being moved on shows none, so they are looked at when it is there.
 
         Args:
-            present: when, by the log's time.
+            present: the credits, by the log's time.
             queries: of the same transaction.
             customers: who is looked at; None is everybody.
-            position: of the last entry that counts.
+            place: the present one, and that of the last entry that counts.
         """
         watches, clocked = queries.watches(None), present.seen.clocked
         if not watches or (customers is not None and not customers):
             return []
         owners = queries.owners_among(customers, [each.alert for each in watches])
         by_log, by_clock = clocked.by_time(owners)
-        place = Occurrence(present.now, position)
         found: list[_Noticed | TestClockTime] = []
         found += self._turns_of(present, queries, by_log, watches, place)
         for test_clock_id, those in sorted(by_clock.items()):
@@ -147,8 +209,8 @@ class BurnDownWatch:
                 continue
             its = queries.watches(test_clock_id)
             then = present._replace(now=time.instant)
-            place = Occurrence(time.instant, position)
-            if turns := [*self._turns_of(then, queries, those, its, place)]:
+            at = Occurrence(time.instant, place.position)
+            if turns := [*self._turns_of(then, queries, those, its, at)]:
                 shown = TestClockTime(test_clock_id=test_clock_id, instant=time.instant)
                 found += [shown, *turns]
         return found

@@ -120,8 +120,9 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     @contextmanager
     def writing(self, *, needs_events: bool = False) -> Iterator[Writing]:
         """Open a database transaction to decide in and record; see `Log.writing`."""
-        with self.log.writing(
-            self.now, needs_events=needs_events, request=REQUEST.get()
+        request = REQUEST.get()
+        with self.evaluator.writing(
+            needs_events=needs_events, request=request
         ) as writing:
             before = writing.head.facts_position
             yield writing

@@ -11,10 +11,14 @@ ahead again, over what was never evaluated: it goes through the whole log first.
 """
 
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Protocol
 
+from ledger.appending.writing import Writing
+from ledger.errors import LedgerError
 from ledger.log import Log
+from ledger.records.idempotency import Request
 from metering.store.scheduled_credits import ScheduledCredits
 from projections.alerts.pending import PendingUsage
 from projections.meters.catalog import Catalog
@@ -25,12 +29,33 @@ if TYPE_CHECKING:
     from metering.store.usage_evaluation import UsageEvaluator
 
 
+class BurnDownAlerts(Protocol):
+    """Evaluates alerts on what unbilled usage leaves of credits.
+
+    It is rated far above the store, by what makes statements, which is why it is only
+    described here; see `metering.spending.watching`.
+    """
+
+    def evaluate(self, pending: PendingUsage) -> int:
+        """Record what triggers now, and return how often something did."""
+
+    def is_settled(
+        self, writing: Writing, pending: PendingUsage, *, is_first: bool
+    ) -> bool:
+        """Whether nothing triggers by what was recorded before a transaction."""
+
+    def may_recover(self, writing: Writing, pending: PendingUsage) -> bool:
+        """Whether what a transaction recorded may have raised what had fallen."""
+
+    def is_needed(self, writing: Writing) -> bool:
+        """Whether there is such an alert, as a transaction sees it."""
+
+
 class Evaluator:
     """Evaluates the alerts of a log, once there are any. Thread-safe.
 
     Attributes:
-        on_burn_down: evaluates alerts on what unbilled usage leaves of credits; see
-            `metering.spending.watching`.
+        burn_down: returns what evaluates alerts on what unbilled usage leaves.
 
     Args:
         log: what is evaluated.
@@ -59,8 +84,7 @@ class Evaluator:
         self._lock = threading.Lock()
         self._on_usage: UsageEvaluator | None = None
         self._on_credits: CreditEvaluator | None = None
-        # It is rated far above the store, by whoever makes statements.
-        self.on_burn_down: Callable[[PendingUsage], int] | None = None
+        self.burn_down: Callable[[], BurnDownAlerts] | None = None
 
     def evaluate(self) -> int:
         """Record what triggers in everything recorded so far, and count it.
@@ -75,9 +99,61 @@ class Evaluator:
                 triggered += self._usage().evaluate()
             if self._watched.has_credit_alerts:
                 triggered += self._credits().evaluate()
-            if self._watched.has_burn_down_alerts and self.on_burn_down is not None:
-                triggered += self.on_burn_down(self._watched)
+            if self._watched.has_burn_down_alerts and self.burn_down is not None:
+                triggered += self.burn_down().evaluate(self._watched)
             return triggered
+
+    @contextmanager
+    def writing(
+        self, *, needs_events: bool, request: Request | None
+    ) -> Iterator[Writing]:
+        """Open a database transaction to record facts in; see `Log.writing`.
+
+        What unbilled usage leaves of credits is looked at before, so that no fact lifts
+        it over a threshold to which it had fallen unseen; and where a fact may have
+        lifted it, at once after.
+        """
+        is_looked_at, is_first, may_recover = (
+            self._watched.has_burn_down_alerts,
+            True,
+            False,
+        )
+        while True:
+            with self._log.writing(
+                self._now, needs_events=needs_events or is_looked_at, request=request
+            ) as writing:
+                if not is_looked_at and not self._is_news(writing):
+                    yield writing
+                    return
+                if is_looked_at and self._is_settled(writing, is_first=is_first):
+                    yield writing
+                    may_recover = self._may_recover(writing)
+                    break
+            if is_looked_at:
+                self.evaluate()
+                is_first = False
+            is_looked_at = True
+        if may_recover:
+            # The facts are recorded; what fails here is found by the next evaluation.
+            with suppress(LedgerError):
+                self.evaluate()
+
+    def _is_news(self, writing: Writing) -> bool:
+        """Whether others have created the first alert that facts are preceded by a look for."""
+        is_known = self._log.known_head.facts_position == writing.head.facts_position
+        if is_known or self.burn_down is None:
+            return False
+        return self.burn_down().is_needed(writing)
+
+    def _is_settled(self, writing: Writing, *, is_first: bool) -> bool:
+        if self.burn_down is None:
+            return True
+        return self.burn_down().is_settled(writing, self._watched, is_first=is_first)
+
+    def _may_recover(self, writing: Writing) -> bool:
+        if self.burn_down is None or writing.commit is None:
+            return False
+        return self.burn_down().may_recover(writing, self._watched)
 
     @property
     def has_credit_alerts(self) -> bool:

@@ -72,6 +72,10 @@ class BurnDownQueries:
         self._credit = credit
         self._alerts = AlertQueries(credit.connection)
 
+    def is_any(self) -> bool:
+        """Whether there ever was such an alert."""
+        return self._alerts.credit_checkpoint(burn_down_checkpoint) is not None
+
     def checkpoint(self) -> Occurrence:
         """Return up to where everybody was looked at."""
         found = self._alerts.credit_checkpoint(burn_down_checkpoint)

@@ -84,13 +84,15 @@ def _due(store: metering.Metering) -> list[Triggered]:
 
 def watch_credits(store: metering.Metering) -> None:
     monetary: Any = {"currency": "usd", "value": 500}
-    store.alerts.create(
-        title="An alert",
-        alert_type="credit_balance_threshold",
-        credit_balance_threshold={
-            "lte": {"balance_type": "monetary", "monetary": monetary}
-        },
-    )
+    for includes_usage in (False, True):
+        store.alerts.create(
+            title="An alert",
+            alert_type="credit_balance_threshold",
+            credit_balance_threshold={
+                "lte": {"balance_type": "monetary", "monetary": monetary},
+                "include_unbilled_usage": includes_usage,
+            },
+        )
 
 
 def let_credits_fall(store: metering.Metering, customer: str) -> None:
@@ -109,7 +111,7 @@ def let_credits_fall(store: metering.Metering, customer: str) -> None:
 def assert_credits_fell_once(
     store: metering.Metering, customers: Sequence[str]
 ) -> None:
-    """Check that every fall of some customers has triggered, once."""
+    """Check that every fall of some customers has triggered both alerts, once."""
     store.catch_up()
     position = store.position
     found = [
@@ -118,7 +120,7 @@ def assert_credits_fell_once(
         if each.alert.credit_balance_threshold is not None
     ]
     assert sorted(found) == sorted(
-        (customer, value) for customer in customers for value in (0, 400)
+        (customer, value) for customer in customers for value in (0, 0, 400, 400)
     )
     store.catch_up()
     assert store.position == position

@@ -8,6 +8,7 @@ import pytest
 import metering
 from tests.conftest import Connect
 from tests.metering.holds.usual_holds import hold
+from tests.metering.refusals import refused
 from tests.metering.spending.usual_spending import (
     FEBRUARY,
     JANUARY,
@@ -163,3 +164,31 @@ def test_a_process_that_begins_finds_what_was_not_looked_at(
         m.seal()
 
         assert fallen(other) == [400, 300]
+
+
+def test_credits_that_are_added_hide_no_fall_that_nobody_looked_for(
+    m: metering.Metering, connect: Connect, clock: metering.FixedClock
+) -> None:
+    watch(m)
+
+    use(m, 60)
+    with connect(clock=clock) as other:
+        grant(other, 1_000)
+        use(m, 110)
+        m.credit_grants.void(grant(m, 500).id)
+    use(m, 1)
+
+    assert fallen(m) == [400, 300, 290]
+    assert m.verify().problems == ()
+
+
+def test_a_call_that_is_refused_records_the_fall_before_it(
+    m: metering.Metering,
+) -> None:
+    watch(m)
+    use(m, 60)
+
+    with refused("resource_missing", "id"):
+        m.credit_grants.void("credgr_unknown")
+
+    assert [int(each.value) for each in m.alerts.triggered()] == [400]
