@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from ledger.ancestry.ancestors import read_genesis
 from ledger.commits import log_time, position_at, position_before
 from ledger.database.store import Database
-from ledger.entries import Commit
+from ledger.entries import Commit, Head
 from ledger.errors import LogDamagedError
 from ledger.facts.instants import LogTime
 from ledger.facts.union import Fact
@@ -100,15 +100,43 @@ class History:
                 raise LogDamagedError(position, "no commit holds it")
             if position == segment.up_to:
                 return segment.digest
-            after = segment.after
-            before = segment_holding(segments, after) if after else None
-            head = genesis if before is None else before.head(genesis.epoch)
+            head = _head_at(segments, segment.after, genesis)
             commits = read_commits(
                 connection, head, segment.up_to, segments, self._reader
             )
             # To the end: the segment's own digest is compared there.
             chain = [(commit.last_position, commit.digest) for commit, _ in commits]
         return next(digest for last, digest in chain if last >= position)
+
+    def beginning(self) -> Head:
+        """Return the head of the log before its first entry."""
+        with self._database.read() as connection:
+            return read_genesis(connection)
+
+    def chain(self, start: int, up_to: int) -> Iterator[tuple[Head, Commit, Head]]:
+        """Read the commits from one that holds a position to one that holds another.
+
+        Returns:
+            Each commit between the heads that it follows and that it makes.
+
+        Raises:
+            LogDamagedError: no commit holds them, or one is not what was committed.
+        """
+        with self._database.read() as connection:
+            segments = read_segments(connection)
+            held = [each.up_to for each in segments if each.up_to < start]
+            head = _head_at(segments, max(held, default=0), read_genesis(connection))
+            segment = segment_holding(segments, up_to)
+            # To the segment's end, where its own digest is compared.
+            end = up_to if segment is None else segment.up_to
+            for commit, after in read_commits(
+                connection, head, end, segments, self._reader
+            ):
+                if commit.last_position >= start and commit.first_position <= up_to:
+                    yield head, commit, after
+                head = after
+                if segment is None and head.position >= up_to:
+                    return
 
     def position_at(self, instant: int) -> int:
         """Find the last position recorded by an instant, 0 where nothing was.
@@ -159,6 +187,15 @@ class History:
     def _sealed(self, segment: Segment) -> Iterator[Commit]:
         for first_position, recorded_at, events in self._reader.commits(segment):
             yield sealed_commit(first_position, recorded_at, events)
+
+
+def _head_at(segments: Sequence[Segment], position: int, genesis: Head) -> Head:
+    """Return the head that the log had where a segment ends, or at its beginning."""
+    if not position:
+        return genesis
+    segment = segment_holding(segments, position)
+    assert segment is not None, "a segment ends there"
+    return segment.head(genesis.epoch)
 
 
 class _SeenAt(NamedTuple):

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ledger.sealing import StepCallback
+    from metering.explaining.proof.checkpoints import Checkpoint
     from metering.recording.buffer import WhenFull
     from metering.recording.events import UnrecordedEvent
     from metering.recording.recorder import Recorder
     from metering.recording.recording import Recording
     from metering.store.settings import OpeningTerms
     from metering.upkeep.status import LoopStatus, StoreStatus, WorkReceipt
-    from metering.upkeep.verification.report import Checkpoint, VerifyReport
+    from metering.upkeep.verification.report import VerifyReport
     from metering.upkeep.worker import Worker
     from metering.webhooks.resources import DeliveryReceipt
 

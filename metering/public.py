@@ -145,6 +145,8 @@ from metering.errors import (
 from metering.explaining.amounts import AmountExplanation, AmountPart
 from metering.explaining.balances import BalanceExplanation
 from metering.explaining.explanations import Explanation, ExplanationPart
+from metering.explaining.proof.checkpoints import Checkpoint
+from metering.explaining.proof.exporting import ExportedExplanation
 from metering.holds.holds import CreditHolds
 from metering.holds.resources import CreditHold, HoldAllocation
 from metering.holds.settling import SettlementsReceipt
@@ -249,7 +251,7 @@ from metering.test_clocks.resources import (
 from metering.test_clocks.test_clocks import TestClocks, TestHelpers
 from metering.upkeep.log_time import LogTimeRepairs, TimeRepair
 from metering.upkeep.status import LoopStatus, StoreStatus, WorkReceipt
-from metering.upkeep.verification.report import Checkpoint, VerifyReport
+from metering.upkeep.verification.report import VerifyReport
 from metering.upkeep.worker import Worker
 from metering.usage.adjustments import MeterEventAdjustments
 from metering.usage.ingest.layout import Columns, Constant
@@ -307,7 +309,7 @@ __all__ = [
     "DeletedCustomer", "DeliveryReceipt", "Difference", "EntitlementCheck", "Entitlements", "ErrorReport", "ErrorReports",
     "ErrorType", "Event", "EventData", "Events", "EventsUnrecordedError",
     "Explanation", "ExplanationPart", "ExportReceipt", "ExportUnavailableError",
-    "ExportedFile",
+    "ExportedExplanation", "ExportedFile",
     "Feature", "Features", "FixedClock", "FlexibleBilling", "HoldAllocation", "IdentifierConflictError", "IngestProgress",
     "IngestReceipt", "InvalidRequestError", "InvoiceConflictError", "InvoiceIssuer",
     "InvoiceLineItem", "InvoiceLineParams", "ItemPriceSince", "LineDrift",

@@ -5,16 +5,21 @@ An explanation only reads. What it says stays the same whatever is recorded late
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from os import PathLike
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 import pyarrow as pa
 
 from ledger.usage.quantities import quantity_from_units
-from metering.arguments.clock import MICROSECOND, at_microseconds
+from metering.arguments.clock import MICROSECOND, at_microseconds, microseconds
 from metering.arguments.ids import found_by_id
+from metering.arguments.strings import check_path
 from metering.arguments.times import Time, duration
 from metering.bodies import ResourceObject
+from metering.explaining.proof.checkpoints import Checkpoint
+from metering.explaining.proof.exporting import ExportedExplanation, Exporting
 from metering.explaining.requests import BESIDE_SECONDS_MAX
 from metering.explaining.usage import (
     EVENTS,
@@ -102,6 +107,10 @@ class Explanation:
 
         Times are strings of RFC 3339 in UTC, decimals strings with all their digits.
         """
+        return {**self._said(), "digest": self.digest}
+
+    def _said(self) -> dict[str, Any]:
+        """Return what `to_dict` does without the digest, which may take long to find."""
         return {
             "object": "metering.explanation",
             "meter": self.meter,
@@ -113,7 +122,6 @@ class Explanation:
             "event_count": self.event_count,
             "parts": [part.to_dict() for part in self.parts],
             "position": self.position,
-            "digest": self.digest,
         }
 
     @property
@@ -210,6 +218,58 @@ class Explanation:
             `error_count`, and `message`, that of the first.
         """
         return self._usage.refused()
+
+    def export(
+        self, directory: str | PathLike[str], *, checkpoint: Checkpoint | None = None
+    ) -> ExportedExplanation:
+        """Write the events and the figure, with what checks them, for the customer.
+
+        The directory has the events as Parquet and CSV, the figure and its parts, the
+        log's chain of digests from the first of these events to a checkpoint, and a
+        program that needs Python alone: ``python check.py``. It finds any edit of any
+        file. README.txt there says what is shown by the chain, and what is not.
+
+        Nothing of other customers is written, but for digests of what they recorded, and
+        when. All commits from the first of the events on are read, whosoever they are.
+
+        Args:
+            directory: a new one; it is there with all its files, or not at all.
+            checkpoint: one that `Metering.verify` returned, at the position of the
+                explanation or later; None is that of this position.
+
+        Raises:
+            InvalidRequestError: the directory is there already or cannot be written, or
+                the log does not lead to the checkpoint.
+            StoreError: the log cannot be read.
+        """
+        return Exporting(
+            usage=self._usage,
+            figures=self._figures(),
+            counted=self.events,
+            not_counted=self.not_counted,
+            checkpoint=checkpoint,
+        ).into(Path(check_path(directory, "directory")))
+
+    def _figures(self) -> dict[str, Any]:
+        """Return what is exported: what it says, and what a checker has to know."""
+        usage, meter = self._usage, self._usage.series.meter
+        return {
+            **self._said(),
+            "event_name": meter.event_name,
+            "value_key": meter.value_payload_key if meter.needs_string else None,
+            "as_of": self.position,
+            "start": usage.start,
+            "end": usage.end,
+            "parts": [
+                {
+                    **part.to_dict(),
+                    "formula": "sum" if self.formula == "avg" else self.formula,
+                    "start": microseconds(part.start_time),
+                    "end": microseconds(part.end_time),
+                }
+                for part in self.parts
+            ],
+        }
 
     def adds_up(self) -> bool:
         """Whether the events, read one by one, make the figure, to the last digit."""

@@ -30,7 +30,7 @@ PROMISED = """
     Customers DefaultAggregation DefaultAggregationParams DefaultPriceDataParams
     DefaultRecurringParams DeletedCustomer DeliveryReceipt Difference EntitlementCheck Entitlements ErrorReport ErrorReports
     ErrorType Event EventData Events EventsUnrecordedError Explanation ExplanationPart
-    ExportReceipt ExportUnavailableError ExportedFile Feature Features FixedClock
+    ExportReceipt ExportUnavailableError ExportedExplanation ExportedFile Feature Features FixedClock
     FlexibleBilling HoldAllocation IdentifierConflictError IngestProgress IngestReceipt
     InvalidRequestError InvoiceConflictError InvoiceIssuer InvoiceLineItem
     InvoiceLineParams ItemPriceSince LineDrift ListObject LogDamagedError

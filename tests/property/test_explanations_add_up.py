@@ -7,6 +7,8 @@ others do not, and what came late; it shares no code with the product.
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 
 import metering
 from tests.conftest import StoreTargets
+from tests.metering.explaining.exports import confirm
 from tests.oracles.explanations import Asked, Told
 from tests.oracles.usage import Span
 from tests.strategies import MICROSECOND, MIDNIGHT
@@ -203,6 +206,22 @@ def check(lived: Lived, name: str, span: Span, position: int | None) -> None:
     assert all(each["recorded_at"] == times[each["position"]] for each in late)
 
 
+def check_exported(lived: Lived, name: str, span: Span, position: int | None) -> None:
+    """Have an explanation confirmed by the checker that is exported with it."""
+    made = lived.m.explain(
+        meter=name,
+        customer="cus_1",
+        start_time=span[0],
+        end_time=span[1],
+        as_of=position,
+    )
+    with TemporaryDirectory() as parent:
+        exported = made.export(Path(parent) / "proof")
+        confirm(Path(parent) / "proof", made.digest)
+    # Every commit has events of one customer.
+    assert exported.shown_count == exported.event_count == made.event_count
+
+
 def live_through(history: list[Step], turn: int, store_targets: StoreTargets) -> None:
     """Live through a history, and compare one question about each meter.
 
@@ -218,6 +237,8 @@ def live_through(history: list[Step], turn: int, store_targets: StoreTargets) ->
         for number, name in enumerate(lived.names, turn):
             position = lived.halfway if number % 3 == 0 else None
             check(lived, name, SPANS[number % len(SPANS)], position)
+            if number % 4 == 0:
+                check_exported(lived, name, SPANS[number % len(SPANS)], position)
 
 
 def test_every_explanation_adds_up_and_explains_every_event(

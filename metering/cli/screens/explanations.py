@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -59,6 +60,22 @@ def show_explanation(meter: metering.Meter, made: metering.Explanation) -> None:
         others.append(f"{number(refused)} refused on the meter, of any customer")
     _show_branch(f"Not counted: {counted(sum(reasons.values()), 'event')}", others)
     show(f"digest of the log {made.digest}", style="dim")
+
+
+def show_exported(made: metering.ExportedExplanation) -> None:
+    """Show where an explanation was exported, and what is shown by it."""
+    show(
+        f"Wrote {counted(made.event_count, 'event')} to {made.directory};"
+        f" check them with python {Path(made.directory) / 'check.py'}"
+    )
+    show(
+        f"{number(made.shown_count)} of them are shown by the log's chain, the others lie"
+        " in commits with events of others"
+        if made.shown_count < made.event_count
+        else "All of them are shown by the log's chain"
+    )
+    position, digest = made.checkpoint.position, made.checkpoint.digest
+    show(f"checkpoint: position {number(position)}, digest {digest}", style="dim")
 
 
 def _parts(made: metering.Explanation) -> list[str]:

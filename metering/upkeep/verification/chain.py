@@ -4,7 +4,7 @@ from ledger.ancestry.ancestors import Lineage
 from ledger.entries import Commit, Head
 from ledger.facts.instants import LogTime
 from ledger.reading import corrections_of
-from metering.upkeep.verification.report import Checkpoint
+from metering.explaining.proof.checkpoints import Checkpoint
 
 
 class Chain:

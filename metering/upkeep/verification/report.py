@@ -2,20 +2,7 @@
 
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
-    """A position with its digest, kept elsewhere to prove later that nothing changed.
-
-    Attributes:
-        epoch: identity of the log.
-        position: the last entry of a commit.
-        digest: the hash chain there, in hexadecimal.
-    """
-
-    epoch: str
-    position: int
-    digest: str
+from metering.explaining.proof.checkpoints import Checkpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from ledger.records.damage import damage
 from ledger.sealing import StepCallback
 from ledger.segments.entry import Segment
 from metering.arguments.refusals import invalid
+from metering.explaining.proof.checkpoints import Checkpoint
 from metering.store.engine import Engine
 from metering.upkeep.log_time import problems_of_time
 from metering.upkeep.verification.alerts import (
@@ -26,7 +27,7 @@ from metering.upkeep.verification.alerts import (
 from metering.upkeep.verification.chain import Chain, problems_beyond
 from metering.upkeep.verification.identifiers import TailIdentifiers
 from metering.upkeep.verification.outbox import problems_of_outbox
-from metering.upkeep.verification.report import Checkpoint, VerifyReport
+from metering.upkeep.verification.report import VerifyReport
 from metering.upkeep.verification.segments import (
     CatalogLabels,
     problems_of_file,

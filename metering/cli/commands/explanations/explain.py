@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import pyarrow as pa
@@ -11,9 +12,11 @@ import typer
 import metering
 from metering.arguments.schema import field_at
 from metering.cli.commands.query import OutputOption, RowLimitOption
+from metering.cli.errors import CheckpointFileError
+from metering.cli.files import read_checkpoint
 from metering.cli.options import FieldOption, argument, option, option_position
 from metering.cli.screens.arrow_tables import check_output, give_rows
-from metering.cli.screens.explanations import show_explanation
+from metering.cli.screens.explanations import show_explanation, show_exported
 from metering.cli.screens.screen import print_document
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget, find_meter
@@ -59,6 +62,22 @@ def explain(  # noqa: PLR0913  # a command's options are its arguments
             "Show what was recorded after this position of the log, or after this time.",
         ),
     ] = None,
+    export: Annotated[
+        Path | None,
+        option(
+            "DIR",
+            "Write the events, the figure and a checker that needs Python alone into a"
+            " new directory, for the customer.",
+        ),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        option(
+            "FILE",
+            "Lead what is exported to the position and digest in this file, which"
+            " verify saved.",
+        ),
+    ] = None,
     limit: RowLimitOption = None,
     output: OutputOption = None,
     json: JsonOption = False,
@@ -67,16 +86,20 @@ def explain(  # noqa: PLR0913  # a command's options are its arguments
 
     Nothing is changed. Times are ISO 8601, in UTC unless they say otherwise. With
     --events, --not-counted or --late there is a table, and with --json every row is a
-    line of its own.
+    line of its own. The customer checks what --export wrote with python check.py there,
+    which finds any edit of any file; README.txt there says what it shows, and what not.
     """
-    if events + not_counted + (late is not None) > 1:
-        raise typer.BadParameter("give one of --events, --not-counted and --late")
     is_table = events or not_counted or late is not None
+    if events + not_counted + (late is not None) + (export is not None) > 1:
+        raise typer.BadParameter(
+            "give one of --events, --not-counted, --late and --export"
+        )
     if not is_table and (output is not None or limit is not None):
         raise typer.BadParameter(
             "--output and --limit need --events, --not-counted or --late"
         )
     check_output(output)
+    saved = _checkpoint_of(export, checkpoint)
     with target.open() as m:
         # Events may be a little ahead of the clock.
         end = end or m.now().replace(microsecond=0) + _AHEAD
@@ -94,10 +117,32 @@ def explain(  # noqa: PLR0913  # a command's options are its arguments
             if output is None and not json:
                 table = _on_screen(table)
             give_rows(table, output, limit, is_json=json)
+        elif export is not None:
+            _give_exported(made.export(export, checkpoint=saved), is_json=json)
         elif json:
             print_document({**made.to_dict(), "adds_up": made.adds_up()})
         else:
             show_explanation(found, made)
+
+
+def _give_exported(made: metering.ExportedExplanation, *, is_json: bool) -> None:
+    if is_json:
+        print_document(made.to_dict())
+    else:
+        show_exported(made)
+
+
+def _checkpoint_of(
+    export: Path | None, checkpoint: Path | None
+) -> metering.Checkpoint | None:
+    if checkpoint is None:
+        return None
+    if export is None:
+        raise typer.BadParameter("--checkpoint needs --export")
+    saved = read_checkpoint(checkpoint)
+    if saved is None:
+        raise CheckpointFileError(checkpoint, "there is no such file")
+    return saved
 
 
 def _asked(

@@ -9,6 +9,7 @@ import pytest
 
 import metering
 from tests.metering.cli.running import document, lines, run
+from tests.metering.explaining.exports import checked
 from tests.metering.usual_usage import cancel_event, create_event, create_meter
 
 DAY = datetime(2025, 3, 1, tzinfo=UTC)
@@ -98,9 +99,29 @@ def test_json_is_what_the_library_says(store: Path) -> None:
     assert shown["value"] == "32"
 
 
+def test_what_is_exported_is_checked_by_the_customer(
+    store: Path, tmp_path: Path
+) -> None:
+    file, proof = tmp_path / "checkpoint.json", tmp_path / "proof"
+    saved = document("--store", store, "verify", "--checkpoint", file)
+
+    shown = run(*explain("--export", proof, "--checkpoint", file, store=store)).stdout
+    again = document(*explain("--export", tmp_path / "again", store=store))
+
+    assert shown.splitlines() == [
+        f"Wrote 7 events to {proof}; check them with python {proof / 'check.py'}",
+        "All of them are shown by the log's chain",
+        f"checkpoint: position 12, digest {saved['digest']}",
+    ]
+    assert checked(proof, saved["digest"]).startswith("ok: 7 events make 29.5; 7 of")
+    assert again["checkpoint"]["digest"] == saved["digest"]
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
+        (("--export", "proof", "--events"), "give one of"),
+        (("--checkpoint", "file"), "needs --export"),
         (("--events", "--not-counted"), "give one of"),
         (("--output", "a.csv"), "need --events"),
     ],

@@ -1,0 +1,1 @@
+"""Proofs: an explanation as files that a customer checks without this library."""
