@@ -15,9 +15,11 @@ import pyarrow as pa
 from ledger.usage.quantities import quantity_from_units
 from metering.arguments.clock import MICROSECOND, at_microseconds, microseconds
 from metering.arguments.ids import found_by_id
+from metering.arguments.schema import checked
 from metering.arguments.strings import check_path
-from metering.arguments.times import Time, duration
+from metering.arguments.times import Time, TimeUnit, duration
 from metering.bodies import ResourceObject
+from metering.explaining.comparing import Comparison
 from metering.explaining.proof.checkpoints import Checkpoint
 from metering.explaining.proof.exporting import ExportedExplanation, Exporting
 from metering.explaining.requests import BESIDE_SECONDS_MAX
@@ -31,6 +33,8 @@ from metering.explaining.usage import (
 from metering.statements.resources import Statement
 from metering.store.engine import Engine
 from metering.store.positions import position_asked_for
+from metering.usage.ingest.layout import Columns
+from metering.usage.ingest.options import IngestOptions
 from projections.kernels.meters import MeterDefinition
 from projections.kernels.usage.series import Series
 from projections.usage.summaries import SummaryPart
@@ -218,6 +222,54 @@ class Explanation:
             `error_count`, and `message`, that of the first.
         """
         return self._usage.refused()
+
+    def compare(
+        self,
+        source: object,
+        *,
+        columns: Columns | None = None,
+        timestamp_unit: TimeUnit = "s",
+        timezone: str | None = None,
+        beside: timedelta = BESIDE,
+    ) -> pa.Table:
+        """Compare a list of events with the figure, row by row, such as a customer's own.
+
+        What was refused, or sent again, is not in the log, so each row is judged as
+        `MeterEvents.ingest` with ``backfill=True`` would judge it; nothing is recorded.
+        The reason of a row is ``counted``; one of those of `not_counted`; or
+
+        - ``sent_again``: it repeats the row whose event is at the position `by`;
+        - ``refused``: it breaks the rule that `code` and `message` say, or its identifier
+          is that of another event, which is at `by`;
+        - ``unrecorded``: it obeys the rules, and the log has no event under its
+          identifier: it was never sent, or was refused when it came, as for its age;
+        - ``unnamed``: it has no identifier to be found by;
+        - ``other``: it is of another customer or meter.
+
+        Args:
+            source: as of `ingest`.
+            columns: which columns of the source mean what, where they have other names.
+            timestamp_unit: what timestamps that are numbers count, since 1970 UTC.
+            timezone: where timestamps without a zone are local.
+            beside: how far beyond the bounds events are told to be replaced or cancelled.
+
+        Returns:
+            The columns `row` (from 0), `identifier`, `reason`, `position` of the event
+            (null where it has none of its own), `by`, `code` and `message`. Last come the
+            events that count and are in no row, as ``unlisted``, where `row` is null.
+
+        Raises:
+            InvalidRequestError: an argument is malformed.
+            SourceError: the source cannot be read.
+        """
+        length = duration(beside, "beside", _BESIDE_AT_MOST) // MICROSECOND
+        options = checked(
+            IngestOptions,
+            backfill=True,
+            timestamp_unit=timestamp_unit,
+            timezone=timezone,
+        )
+        return Comparison(self._usage, length).with_source(source, columns, options)
 
     def export(
         self, directory: str | PathLike[str], *, checkpoint: Checkpoint | None = None

@@ -12,7 +12,6 @@ from ledger.usage.columns import UsageRow, usage_rows
 from ledger.usage.quantities import format_quantity
 from ledger.usage.rows import FewEvents
 from metering.arguments.clock import at_microseconds
-from metering.arguments.refusals import invalid
 from metering.arguments.schema import checked, checked_value
 from metering.arguments.strings import check_word
 from metering.arguments.times import Time, TimeUnit, UsageTime, instant
@@ -173,12 +172,8 @@ class MeterEvents:
             StoreError: the batch at hand was not recorded; those before it are kept.
         """
         from metering.usage.ingest.ingestion import Ingestion
-        from metering.usage.ingest.layout import Columns
+        from metering.usage.ingest.layout import columns_given
 
-        if columns is None:
-            columns = Columns()
-        elif not isinstance(columns, Columns):
-            raise invalid("columns", columns, "metering.Columns")
         options = checked(
             IngestOptions,
             backfill=backfill,
@@ -189,7 +184,7 @@ class MeterEvents:
             identity=identity,
             null_values=null_values,
         )
-        ingestion = Ingestion(self._engine, columns, options)
+        ingestion = Ingestion(self._engine, columns_given(columns), options)
         return ingestion.run(source, progress)
 
     def list(

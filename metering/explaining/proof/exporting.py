@@ -91,7 +91,7 @@ class Exporting(NamedTuple):
         with made_whole(directory) as place:
             counted = _write_table(self.counted(), place / "events")
             others = _write_table(self.not_counted(), place / "not_counted")
-            chain, shown = self._write_chain(place, np.union1d(counted, others))
+            chain, shown = self._write_chain(place, counted, others)
             figures = {**self.figures, "chain": chain}
             encoded = msgspec.json.format(_ENCODER.encode(figures), indent=2)
             (place / "figures.json").write_bytes(encoded + b"\n")
@@ -110,13 +110,14 @@ class Exporting(NamedTuple):
         )
 
     def _write_chain(
-        self, place: Path, listed: np.ndarray
+        self, place: Path, counted: np.ndarray, others: np.ndarray
     ) -> tuple[dict[str, Any], np.ndarray]:
-        """Write the commits from the first that holds one of some events.
+        """Write the commits from the first that holds one of the events.
 
         Args:
             place: where.
-            listed: positions of events (int64), ascending.
+            counted: positions of the events that count (int64, ascending).
+            others: those of the others.
 
         Returns:
             What is said of the chain, and the positions of events that are shown.
@@ -126,7 +127,7 @@ class Exporting(NamedTuple):
             OSError: a file cannot be written.
         """
         log, customer = self.usage.engine.log, self.usage.series.customer
-        end = self._end()
+        end, listed = self._end(), np.union1d(counted, others)
         start = int(listed[0]) if len(listed) and listed[0] <= end else end
         before, head, shown = None, None, []
         with (
@@ -137,7 +138,7 @@ class Exporting(NamedTuple):
             rows.writerow(_CHAIN)
             for known, commit, after in log.history.chain(start, end):
                 before, head = before or known, after
-                content = _content_of(commit, customer)
+                content = _content_of(commit, customer, counted)
                 rows.writerow(_link(commit, is_shown=content is not None))
                 if content is not None:
                     contents.write(content + b"\n")
@@ -200,14 +201,20 @@ def _link(commit: Commit, *, is_shown: bool) -> tuple[object, ...]:
     )
 
 
-def _content_of(commit: Commit, customer: str) -> bytes | None:
-    """Encode what a commit holds; None where some of it is not the customer's."""
+def _content_of(commit: Commit, customer: str, counted: np.ndarray) -> bytes | None:
+    """Encode what a commit holds; None where some of it is not the customer's.
+
+    Neither is a cancellation shown of an event that counts: it came later, or was undone.
+    """
     content = commit.content
     if isinstance(content, FACTS):
         if not isinstance(content, tuple) or not all(
             isinstance(fact, MeterEventCancelled) and fact.customer == customer
             for fact in content
         ):
+            return None
+        cancelled = [getattr(fact, "event_position", 0) for fact in content]
+        if np.isin(cancelled, counted).any():
             return None
         body = encode_facts(content)
         # An earlier release may have written the same facts otherwise.

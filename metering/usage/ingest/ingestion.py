@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -65,6 +66,20 @@ class _Prepared:
     unnamed: np.ndarray
     check: Callable[[Definitions], CheckedEvents[Rejection]]
     ahead: tuple[CheckedEvents[Rejection], Draft]
+
+
+class SettledPiece(NamedTuple):
+    """A piece, and what would become of it.
+
+    Attributes:
+        checked: its events that obey the rules, and why others do not.
+        outcome: of these events, by what is recorded; None where there are none.
+        unnamed: the numbers of rows without an identifier (int64).
+    """
+
+    checked: CheckedEvents[Rejection]
+    outcome: Outcome | None
+    unnamed: np.ndarray
 
 
 class _Upcoming:
@@ -134,6 +149,20 @@ class Ingestion:
                 # Also where the source failed: what it gave before that is kept.
                 upcoming.commit_all_but(0)
         return tally.receipt()
+
+    def settled(self, source: object) -> "Iterator[SettledPiece]":
+        """Say what would become of the rows of a source, piece by piece; record nothing.
+
+        Rows without an identifier are named as if they came now.
+        """
+        opened = open_source(source, self._columns, self._options)
+        if opened.schema is not None:
+            check_fit(opened.schema, opened.columns, self._engine.definitions())
+        for piece in self._checked_pieces(opened):
+            prepared = self._prepare(piece)
+            checked, draft = prepared.ahead
+            outcome = self._engine.log.settle(draft) if len(draft) else None
+            yield SettledPiece(checked, outcome, prepared.unnamed)
 
     def _checked_pieces(self, opened: Source) -> Iterator[Piece]:
         """Read the first piece, before anything is recorded, and check its names."""

@@ -78,6 +78,19 @@ _KINDS = {
 }
 
 
+def columns_given(columns: object) -> Columns:
+    """Return which columns a caller names; the usual ones where that is None.
+
+    Raises:
+        InvalidRequestError: it is something else.
+    """
+    if columns is None:
+        return Columns()
+    if not isinstance(columns, Columns):
+        raise invalid("columns", columns, "metering.Columns")
+    return columns
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocatedColumns:
     """The columns of one piece of a source, found; all have one length.

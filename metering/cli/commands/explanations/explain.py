@@ -62,6 +62,14 @@ def explain(  # noqa: PLR0913  # a command's options are its arguments
             "Show what was recorded after this position of the log, or after this time.",
         ),
     ] = None,
+    compare: Annotated[
+        Path | None,
+        option(
+            "FILE",
+            "Show what became of each row of a list of events, as ingest reads them: it"
+            " counts or why not, was sent again, is refused with a code, or never came.",
+        ),
+    ] = None,
     export: Annotated[
         Path | None,
         option(
@@ -85,18 +93,18 @@ def explain(  # noqa: PLR0913  # a command's options are its arguments
     """Show what a customer's usage is made of, and why everything else is not in it.
 
     Nothing is changed. Times are ISO 8601, in UTC unless they say otherwise. With
-    --events, --not-counted or --late there is a table, and with --json every row is a
-    line of its own. The customer checks what --export wrote with python check.py there,
+    --events, --not-counted, --late or --compare there is a table, and with --json every
+    row is a line of its own. The customer checks what --export wrote with python check.py there,
     which finds any edit of any file; README.txt there says what it shows, and what not.
     """
-    is_table = events or not_counted or late is not None
-    if events + not_counted + (late is not None) + (export is not None) > 1:
+    asked = [events, not_counted, late is not None, compare is not None]
+    if sum(asked) + (export is not None) > 1:
         raise typer.BadParameter(
-            "give one of --events, --not-counted, --late and --export"
+            "give one of --events, --not-counted, --late, --compare and --export"
         )
-    if not is_table and (output is not None or limit is not None):
+    if not any(asked) and (output is not None or limit is not None):
         raise typer.BadParameter(
-            "--output and --limit need --events, --not-counted or --late"
+            "--output and --limit need --events, --not-counted, --late or --compare"
         )
     check_output(output)
     saved = _checkpoint_of(export, checkpoint)
@@ -111,9 +119,9 @@ def explain(  # noqa: PLR0913  # a command's options are its arguments
             end_time=end,
             as_of=option_position(as_of, "--as-of"),
         )
-        if is_table:
+        if any(asked):
             since = option_position(late, "--late")
-            table = _asked(made, since, events=events).read_all()
+            table = _asked(made, since, compare, events=events)
             if output is None and not json:
                 table = _on_screen(table)
             give_rows(table, output, limit, is_json=json)
@@ -146,11 +154,18 @@ def _checkpoint_of(
 
 
 def _asked(
-    made: metering.Explanation, since: int | datetime | None, *, events: bool
-) -> pa.RecordBatchReader:
+    made: metering.Explanation,
+    since: int | datetime | None,
+    compare: Path | None,
+    *,
+    events: bool,
+) -> pa.Table:
+    if compare is not None:
+        return made.compare(compare)
     if since is not None:
-        return made.late(since)
-    return made.events() if events else made.not_counted()
+        return made.late(since).read_all()
+    reader = made.events() if events else made.not_counted()
+    return reader.read_all()
 
 
 def _on_screen(table: pa.Table) -> pa.Table:

@@ -84,6 +84,26 @@ def test_its_events_are_rows_on_the_screen_in_json_and_in_a_file(
     assert "string" not in screen
 
 
+def test_a_list_is_compared_row_by_row(store: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text(
+        "event_name,identifier,timestamp,stripe_customer_id,value\n"
+        "tokens,event-1,2025-02-28T21:00:00Z,cus_1,1.5\n"
+        "tokens,event-2,2025-02-28T18:00:00Z,cus_1,2.5\n"
+        "tokens,never,2025-02-28T18:00:00Z,cus_1,2.5\n"
+    )
+
+    rows = lines(*explain("--compare", file, store=store))
+
+    assert [(each["row"], each["reason"]) for each in rows[:3]] == [
+        (0, "counted"),
+        (1, "cancelled"),
+        (2, "unrecorded"),
+    ]
+    assert {each["reason"] for each in rows[3:]} == {"unlisted"}
+    assert len(rows) == 9
+
+
 def test_json_is_what_the_library_says(store: Path) -> None:
     shown = document(*explain("--as-of", "11", store=store))
 
