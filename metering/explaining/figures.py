@@ -101,7 +101,15 @@ def _line(engine: Engine, line: StatementLine) -> Explanation:
 
 def _trigger(engine: Engine, triggered: AlertTriggered) -> Explained:
     threshold = triggered.alert.usage_threshold
-    if triggered.alert.credit_balance_threshold is not None:
+    on_credits = triggered.alert.credit_balance_threshold
+    if on_credits is not None and on_credits.include_unbilled_usage:
+        raise InvalidRequestError(
+            f"Alert {triggered.alert.id} watches what unbilled usage leaves of credits;"
+            " explain a credit balance, and the usage of meters",
+            code="figure_unknown",
+            param="figure",
+        )
+    if on_credits is not None:
         return explained_fall(engine, triggered)
     if threshold is None:
         return explained_spend(engine, triggered)

@@ -22,6 +22,7 @@ from tests.property.alerts.usage_histories import (
     Use,
     alert_histories,
 )
+from tests.property.explained import explain_triggers
 from tests.property.two_connections import Change, Upkeep
 
 
@@ -113,6 +114,7 @@ def test_what_has_triggered_is_what_the_oracle_names(
 
             due = both.oracle.due()
             both.assert_found(lambda: both.found(0), due)
+            explain_triggers(both.connections[0])
 
         for each in due:
             kind = both.oracle.alerts[each.alert]

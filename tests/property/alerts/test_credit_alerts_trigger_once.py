@@ -23,6 +23,7 @@ from tests.property.alerts.credit_histories import (
     Watch,
     credit_alert_histories,
 )
+from tests.property.explained import explain_triggers
 from tests.property.two_connections import Change, Upkeep
 
 
@@ -72,6 +73,7 @@ def test_what_has_triggered_is_what_the_oracle_names(
 
             due = both.due()
             both.assert_found(lambda: sorted(both.found(0)), due)
+            explain_triggers(both.connections[0])
 
         for each in due:
             reached["by time" if each.moment[1] == 0 else "by a fact"] += 1

@@ -213,6 +213,7 @@ def test_a_statement_keeps_its_word(
         check_drift(m.statements.drift("st_1"), events, changed)
         assert m.statements.retrieve("st_1") == stated
         assert m.statements.finalize(id="st_1", **asked) == stated
+        assert m.explain(stated).adds_up()
 
         m.statements.void("st_1")
         assert balance(m) == untouched
