@@ -177,7 +177,9 @@ class Explanation:
                 meter cuts.
 
         Returns:
-            The columns of `events`, `reason`, and `by` (null where no entry is it).
+            The columns of `events`, `reason`, `by` (null where no entry is it), and where
+            a correction cancelled the event its id as `correction`, and the position of
+            what replaces it as `successor`.
 
         Raises:
             InvalidRequestError: `beside` is no such time.

@@ -9,6 +9,7 @@ import pyarrow as pa
 from ledger.facts.meters import Formula
 from ledger.records.refusals import WINDOW, Refusals
 from ledger.usage.columns import TIMESTAMP, column_of, rows_table
+from metering.explaining.corrected import CorrectedEvents
 from metering.explaining.reading import RECORDED, series_events, series_times
 from metering.store.engine import Engine
 from projections.kernels.usage.aggregates import aggregate, units_of_total
@@ -33,9 +34,11 @@ NOT_COUNTED = pa.schema(
         *RECORDED,
         pa.field("reason", pa.string(), nullable=False),
         pa.field("by", pa.int64()),
+        pa.field("correction", pa.string()),
+        pa.field("successor", pa.int64()),
     ]
 )
-"""The events that do not, why, and the position of the entry that is the reason."""
+"""The events that do not, why, the entry that is the reason, and its correction."""
 
 LATE = pa.schema(
     [
@@ -145,14 +148,17 @@ class ExplainedUsage(msgspec.Struct, frozen=True, kw_only=True):
         Args:
             beside: how far beyond the bounds events are looked for, in microseconds.
         """
+        corrected = CorrectedEvents.of(self.engine.log)
         start, end = self._whole_windows()
         low, high = min(start, self.start - beside), max(end, self.end + beside)
         for batch, reason, by in self._judged(max(low, 0), min(high, END)):
+            cancelled_by = np.where(reason == Reason.CANCELLED, by, 0)
             explained = pa.RecordBatch.from_arrays(
                 [
                     *batch.columns,
                     pa.array(_REASONS[reason].tolist(), pa.string()),
                     pa.array(by, mask=by == 0),
+                    *corrected.columns(cancelled_by),
                 ],
                 schema=NOT_COUNTED,
             )

@@ -12,6 +12,7 @@ _CORRECTIONS = select(correction)
 _CORRECTION = _CORRECTIONS.where(
     correction.c.correction_id == bindparam("correction_id")
 )
+_IN_ORDER = _CORRECTIONS.order_by(correction.c.position)
 _BEFORE = (
     _CORRECTIONS.where(correction.c.position <= bindparam("position"))
     .order_by(correction.c.position.desc())
@@ -30,6 +31,10 @@ class CorrectionQueries:
         given = {"correction_id": correction_id}
         row = self.connection.execute(_CORRECTION, given).first()
         return None if row is None else CORRECTIONS.read(row)
+
+    def in_order(self) -> list[CorrectionRecord]:
+        """Return all corrections, in the order of the log."""
+        return [CORRECTIONS.read(row) for row in self.connection.execute(_IN_ORDER)]
 
     def at(self, position: int) -> CorrectionRecord | None:
         """Return the correction that recorded the entry at a position, if one did."""

@@ -44,7 +44,8 @@ def show_explanation(meter: metering.Meter, made: metering.Explanation) -> None:
     show()
     reasons = Counter[str]()
     for batch in made.not_counted():
-        reasons.update(batch.column("reason").to_pylist())
+        columns = ("reason", "correction", "successor")
+        reasons.update(map(_why, *(batch.column(each).to_pylist() for each in columns)))
     refused = sum(made.refused().column("error_count").to_pylist())
     adds_up = made.adds_up()
     verdict = "which add up to it" if adds_up else "which do not add up to it"
@@ -52,14 +53,27 @@ def show_explanation(meter: metering.Meter, made: metering.Explanation) -> None:
         f"Counted: {counted(made.event_count, 'event')}, {verdict}", _parts(made)
     )
     others = [
-        f"{number(reasons[reason])} {words}"
-        for reason, words in _REASONS.items()
-        if reasons[reason]
+        f"{number(count)} {words}"
+        for words, count in sorted(reasons.items(), key=lambda each: _rank(each[0]))
     ]
     if refused:
         others.append(f"{number(refused)} refused on the meter, of any customer")
     _show_branch(f"Not counted: {counted(sum(reasons.values()), 'event')}", others)
     show(f"digest of the log {made.digest}", style="dim")
+
+
+def _why(reason: str, correction: str | None, successor: int | None) -> str:
+    if correction is None:
+        return _REASONS[reason]
+    return (
+        f"{'cancelled' if successor is None else 'replaced'} by correction {correction}"
+    )
+
+
+def _rank(words: str) -> tuple[int, str]:
+    """Put the reasons in their order, and corrections behind them."""
+    known = [*_REASONS.values()]
+    return (known.index(words) if words in known else len(known)), words
 
 
 def show_exported(made: metering.ExportedExplanation) -> None:

@@ -130,6 +130,49 @@ def test_the_chain_leads_to_a_later_checkpoint(
     assert not (tmp_path / "other").exists()
 
 
+def test_corrections_are_named_and_checked(
+    connect: Connect, clock: metering.FixedClock, tmp_path: Path
+) -> None:
+    m = connect(clock=clock)
+    record(m)
+    tokens: Any = {"event_name": "tokens"}
+    made = m.corrections.apply(
+        [
+            {"type": "cancel", **tokens, "identifiers": ["alone-0"]},
+            {
+                "type": "replace",
+                **tokens,
+                "identifiers": ["alone-3"],
+                "replace": {"value": "1"},
+            },
+        ],
+        reason="a wrong meter",
+        author="Ada",
+    )
+    corrected = explained(m)
+    exported = corrected.export(tmp_path / "corrected")
+    m.corrections.revert(made.id, reason="it was right", author="Ada")
+    reverted = explained(m)
+    reverted.export(tmp_path / "reverted")
+
+    rows = corrected.not_counted().read_all().to_pylist()
+    assert [
+        (each["identifier"], each["reason"], each["correction"], each["successor"])
+        for each in rows
+    ] == [
+        ("alone-0", "cancelled", made.id, None),
+        ("alone-2", "cancelled", None, None),
+        ("alone-3", "cancelled", made.id, made.last_position),
+    ]
+    assert exported.shown_count == 12
+    assert checked(tmp_path / "corrected", corrected.digest).startswith(
+        "ok: 22 events make 7.5; 12 of"
+    )
+    assert checked(tmp_path / "reverted", reverted.digest).startswith(
+        "ok: 23 events make 10.5; 13 of"
+    )
+
+
 def test_a_figure_of_nothing_is_checked(
     store: metering.Metering, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ from hypothesis import event, example, given
 
 from tests.conftest import StoreTargets
 from tests.profiles import PROFILE
+from tests.property.alerts.explained import explain_triggers
 from tests.property.alerts.usage_histories import (
     CancelOne,
     CreateAlert,
@@ -22,7 +23,6 @@ from tests.property.alerts.usage_histories import (
     Use,
     alert_histories,
 )
-from tests.property.explained import explain_triggers
 from tests.property.two_connections import Change, Upkeep
 
 

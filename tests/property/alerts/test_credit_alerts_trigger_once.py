@@ -23,7 +23,7 @@ from tests.property.alerts.credit_histories import (
     Watch,
     credit_alert_histories,
 )
-from tests.property.explained import explain_triggers
+from tests.property.alerts.explained import explain_triggers
 from tests.property.two_connections import Change, Upkeep
 
 
