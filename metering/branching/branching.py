@@ -21,7 +21,7 @@ from metering.arguments.times import Time
 from metering.errors import InvalidRequestError
 from metering.store.engine import Engine
 from metering.store.positions import position_asked_for
-from projections.alerts.queries import AlertQueries
+from projections.copying import copy_tables
 from projections.folds import FactTables
 
 
@@ -61,9 +61,12 @@ def make_branch(
         try:
             with new_log(target.database) as made:
                 copy_log(connection, reader, position, made, lineage)
-                rebuild_tables(made, FactTables(), is_repair=False)
                 if position == head.position:
-                    _carry_checkpoints(AlertQueries(connection), AlertQueries(made))
+                    copy_tables(connection, made)
+                else:
+                    # Nor are checkpoints of alerts those of the end: what they promise to
+                    # be recorded may have been recorded behind the position.
+                    rebuild_tables(made, FactTables(), is_repair=False)
         except BaseException:
             target.database.close()
             raise
@@ -107,18 +110,6 @@ def _check_end(position: int, commit: tuple[int, int]) -> None:
             f" as a whole; give {first - 1}, before it, or {last}, its end",
             param="at",
         )
-
-
-def _carry_checkpoints(ours: AlertQueries, its: AlertQueries) -> None:
-    """Let alerts be evaluated from where they were.
-
-    Only where the log is whole: before its end, what a checkpoint promises to be recorded
-    may have been recorded behind the position.
-    """
-    if (usage := ours.checkpoint()) is not None:
-        its.move_checkpoint(usage)
-    if (of_credits := ours.credit_checkpoint()) is not None:
-        its.move_credit_checkpoint(of_credits)
 
 
 def _shown(origin: Place) -> str:

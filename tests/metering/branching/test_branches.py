@@ -93,8 +93,8 @@ def test_nothing_is_sent_from_a_branch(
     grant(origin, 1)
 
     with origin.branch(beside(store_target)) as branch:
-        grant(branch, 500)
         add_endpoint(branch, receiver)
+        grant(branch, 500)
         sent = branch.deliver()
         with branch.worker():
             grant(branch, 500)
