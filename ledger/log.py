@@ -8,7 +8,7 @@ those it has. What is taken in feeds known identifiers and the fold of usage in 
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -114,12 +114,10 @@ class Log:
         with self._database.watch() as connection:
             return read_head(connection)
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> AbstractContextManager[Connection]:
         """Open a database transaction on one snapshot of the log and its tables."""
         self.check_usable()
-        with self._database.read() as connection:
-            yield connection
+        return self._database.read()
 
     def commits(self, up_to: int | None = None) -> Iterator[tuple[Commit, Head]]:
         """Read all commits up to a position, checked, each with the head it makes."""

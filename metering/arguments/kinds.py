@@ -372,7 +372,7 @@ def read_fields(fields: Fields, given: Mapping[Any, Any], path: str = "") -> Giv
         if field.is_nullable and (value is None or value == ""):
             read[name] = None
         elif value is not None and value is not UNSET:
-            read[name] = field.kind.read(value, within(path, name))
+            read[name] = field.kind.read(value, f"{path}[{name}]" if path else name)
         elif field.is_required:
             raise missing(within(path, name))
         elif value is None and not field.skips_none:

@@ -117,8 +117,9 @@ class CreditBalanceSummaries:
                 found = _balances_then(seen, owner, chosen, then)
             else:
                 found = _balances_from_now(seen, owner, chosen, then)
-        for currency, balance in balances(ahead, {}, {}, then).items():
-            found[currency] = found.get(currency, Balance()).plus(balance)
+        if ahead:
+            for currency, balance in balances(ahead, {}, {}, then).items():
+                found[currency] = found.get(currency, Balance()).plus(balance)
         shown = sorted(found.items())
         return self._summary(
             asked, then, [_shown(currency, each) for currency, each in shown]
@@ -234,6 +235,9 @@ class ChosenGrants:
         return self.has_scope is None or self.has_scope(grant.prices)
 
 
+_ALL = ChosenGrants()
+
+
 def _shown(currency: str, balance: Balance) -> CreditBalance:
     return CreditBalance(
         available_balance=monetary(currency, balance.available),
@@ -278,7 +282,7 @@ def chosen_grants(
         InvalidRequestError: it is malformed.
     """
     if given is None:
-        return ChosenGrants()
+        return _ALL
     scope, grant_id = given.get("applicability_scope"), given.get("credit_grant")
     each = {"applicability_scope": scope, "credit_grant": grant_id}
     check_only(given["type"], each, "filter[{}]")

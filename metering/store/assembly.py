@@ -2,9 +2,9 @@
 
 from ledger.appending.judging import ClockJudge
 from ledger.log import Log
-from metering.arguments.clock import system_time
+from metering.arguments.clock import now_of, system_time
 from metering.arguments.ids import RandomIds
-from metering.store.engine import Engine, now_of
+from metering.store.engine import Engine
 from metering.store.evaluation import Evaluator
 from metering.store.scheduled_credits import ScheduledCredits
 from metering.store.sealing import BackgroundSealing

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,7 +17,7 @@ from ledger.entries import Head, recording_instant
 from ledger.errors import ClockSkewError, StoreFullError
 from ledger.log import Log
 from ledger.records.idempotency import Request
-from metering.arguments.clock import Clock, microseconds
+from metering.arguments.clock import Clock, now_of
 from metering.arguments.ids import Ids
 from metering.store.checked_events import CheckedEvents, Doubts, RefusalT
 from metering.store.customer_time import (
@@ -41,6 +42,7 @@ from projections.usage.summaries import Summaries
 if TYPE_CHECKING:
     from ledger.records.outbox import Outbox
     from projections.credits.queries import CreditQueries
+    from projections.credits.schedule_queries import ScheduleQueries
 
     Whose = Callable[[CreditQueries], Collection[str] | None]
 
@@ -63,14 +65,18 @@ def on_nobodys_behalf() -> Iterator[None]:
         REQUEST.reset(token)
 
 
-def now_of(clock: Clock) -> int:
-    """Return the time of a clock, microseconds since 1970 UTC."""
-    return microseconds(clock.now())
-
-
 def everybody(seen: "CreditQueries") -> None:
     """Name no customer: what is due for any matters; see `Engine.writing_credits`."""
     del seen
+
+
+@cache
+def _queries() -> "tuple[type[CreditQueries], type[ScheduleQueries]]":
+    """Load the queries of credits, which most processes do without."""
+    from projections.credits.queries import CreditQueries
+    from projections.credits.schedule_queries import ScheduleQueries
+
+    return CreditQueries, ScheduleQueries
 
 
 class Engine(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,14 +188,12 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
                 that has no test clock.
             needs_events: as of `writing`.
         """
-        from projections.credits.queries import CreditQueries
-        from projections.credits.schedule_queries import ScheduleQueries
-
+        credit_queries, schedule_queries = _queries()
         while True:
             with self.writing(needs_events=needs_events) as writing:
                 clocked = self.clocked(writing, writing.head)
-                seen = CreditQueries(writing.connection, clocked=clocked)
-                due, at = ScheduleQueries(seen.connection), writing.head.facts_position
+                seen = credit_queries(writing.connection, clocked=clocked)
+                due, at = schedule_queries(seen.connection), writing.head.facts_position
                 customers: Collection[str] | None = None
                 if clocked and (customers := whose(seen)):
                     go_by_its_clock(writing, clocked, customers)
@@ -242,18 +246,15 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
             customers: whose are read, or what returns them where that must be known;
                 None is everybody's.
         """
-        from projections.credits.queries import CreditQueries
-        from projections.credits.schedule_queries import ScheduleQueries
-
+        credit_queries, schedule_queries = _queries()
         named = None if callable(customers) else customers
         for is_recorded in (False, True):
             with self.log.read() as connection:
                 head = read_head(connection)
                 now, at = recording_instant(head, self.now()), head.facts_position
-                due = ScheduleQueries(connection)
-                clocked = self.clocked(due, head)
+                clocked = self.clocked(due := schedule_queries(connection), head)
                 next_due = self.scheduled.due_at(due, at)
-                seen = CreditQueries(connection, next_due=next_due, clocked=clocked)
+                seen = credit_queries(connection, next_due=next_due, clocked=clocked)
                 is_due = next_due is not None and next_due <= now
                 if callable(customers) and (clocked or is_due):
                     named = customers(seen)

@@ -193,7 +193,8 @@ class CreditQueries:
         """
         sums: dict[str, Balance] = {}
         for _, currency, balance in self._sums(_BALANCES_OF, customer, instant):
-            sums[currency] = sums.get(currency, Balance()).plus(balance)
+            known = sums.get(currency)
+            sums[currency] = balance if known is None else known.plus(balance)
         return sums
 
     def balances_by_scope(
@@ -217,11 +218,12 @@ class CreditQueries:
         """Return balances with their scope, as it is stored, and currency."""
         given = {"customer": customer, "instant": instant}
         rows = wanted.run(self.connection, given).fetchall()
-        found: list[tuple[Any, str, Balance]] = [
-            (prices[0] if prices else None, currency, Balance(int(left), int(usable)))
-            for currency, left, usable, _, *prices in rows
-        ]
-        if not any(held for _, _, _, held, *_ in rows):
+        found, is_held = list[tuple[Any, str, Balance]](), False
+        for currency, left, usable, held, *prices in rows:
+            balance = Balance(int(left), int(usable))
+            found.append((prices[0] if prices else None, currency, balance))
+            is_held = is_held or bool(held)
+        if not is_held:
             return found
         amounts = self.holds.held_of([customer], instant)
         for grant in self.grants_at(sorted(amounts)).values():

@@ -48,7 +48,10 @@ class ScheduleQueries:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self._credit = CreditQueries(connection)
+
+    @property
+    def _credit(self) -> CreditQueries:
+        return CreditQueries(self.connection)
 
     def schedule(self, schedule_id: str) -> Schedule | None:
         """Return a schedule by its id."""

@@ -97,7 +97,9 @@ class ReadTransaction:
                     with readers.translated:
                         # SQLAlchemy may have begun one of its own.
                         connection.rollback()
-                        self._driver.rollback()
+                        # As a statement that is kept: `rollback` prepares one each time.
+                        if self._driver.in_transaction:
+                            self._driver.execute("ROLLBACK")
                     readers.give_back(connection)
         finally:
             readers.gate.__exit__()
