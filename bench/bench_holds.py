@@ -7,8 +7,9 @@ of one customer against one who makes as many pairs, on two stores of this proje
 in turns.
 
 A check of usage by a subscription, among five million events and a thousand invoices of
-the customer, against hours and grants that are added up by hand, and a balance after ten thousand invoices against one after ten: the median
-is the p50.
+the customer, against hours and grants that are added up by hand, and a balance after ten
+thousand invoices against one after ten, and against a row of what is left, summed by
+hand: the median is the p50.
 """
 
 import tempfile
@@ -26,6 +27,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 import metering
 from bench.conftest import FindSealedStore
 from bench.credits.bare_rows import bare_rows
+from bench.credits.billing_run import Grant
 from bench.credits.check_rows import Answer, CheckRows
 from bench.credits.credit_stores import Places, SqlitePlaces
 from bench.measures import (
@@ -41,6 +43,7 @@ from bench.report.targets import (
     BALANCE_GROWTH,
     CHECK,
     CHECK_ROWS,
+    CREDIT_ROWS,
     FEW_INVOICES,
     ONE_THREAD,
     PROJECT,
@@ -216,33 +219,42 @@ def test_check(
 
 
 @pytest.mark.benchmark(group=BALANCE_GROWTH)
-@pytest.mark.parametrize("name", [PROJECT, FEW_INVOICES])
+@pytest.mark.parametrize("name", [PROJECT, FEW_INVOICES, CREDIT_ROWS])
 def test_balance(benchmark: BenchmarkFixture, size: Size, name: str) -> None:
     """Ask for the balance of a customer of few invoices, and of one of many."""
     counts = {FEW_INVOICES: 10, PROJECT: MANY_INVOICES.at(size)}
+    expected = {each: _GRANTED - count for each, count in counts.items()}
+    expected[CREDIT_ROWS] = expected[PROJECT]
     with ExitStack() as stack:
-        store = SqlitePlaces(stack).store()
-        engine = stack.enter_context(metering.connect(store, seal_events=None))
+        places = SqlitePlaces(stack)
+        engine = stack.enter_context(metering.connect(places.store(), seal_events=None))
         for customer, invoices in counts.items():
-            _grant(engine, customer, 10**9)
+            _grant(engine, customer, _GRANTED)
             _invoice(engine, customer, invoices)
+        rows = places.rows()
+        rows.insert([_row_of_grant(CREDIT_ROWS, expected[CREDIT_ROWS])])
 
-        def ask(customer: str) -> int:
+        def ask_project(customer: str) -> int:
             summary = engine.credit_balance_summary.retrieve(customer=customer)
             return summary.balances[0].available_balance.monetary.value
 
-        # Each asks for both, so that both see the same machine.
-        others = [each for each in counts if each != name]
+        def ask_rows(customer: str) -> int:
+            [(_, _, available)] = rows.balance(customer)
+            return available
+
+        asked = dict.fromkeys(counts, ask_project) | {CREDIT_ROWS: ask_rows}
+        others = [each for each in asked if each != name]
 
         def setup() -> tuple[str]:
+            # Each asks for all, so that all see the same machine.
             for other in others:
-                ask(other)
+                asked[other](other)
             return (name,)
 
-        measure(benchmark, ask, setup=setup, rounds=QUESTIONS.at(size))
+        measure(benchmark, asked[name], setup=setup, rounds=QUESTIONS.at(size))
 
-        left = {each: ask(each) for each in counts}
-        assert left == {each: 10**9 - count for each, count in counts.items()}
+        left = {each: ask(each) for each, ask in asked.items()}
+        assert left == expected
     record(benchmark, name, events=1, digest=digest(sorted(left.items())))
 
 
@@ -282,6 +294,20 @@ def _grant(
         amount=_usd(value),
         effective_at=effective_at,
         applicability_config={"scope": {"price_type": "metered"}},
+    )
+
+
+def _row_of_grant(customer: str, amount: int) -> Grant:
+    return Grant(
+        number=0,
+        customer=customer,
+        currency="usd",
+        amount=amount,
+        prices=None,
+        category="paid",
+        priority=50,
+        effective_at=START,
+        expires_at=None,
     )
 
 

@@ -354,6 +354,7 @@ def _of_money() -> Iterator[Target]:
     yield Target(CHECK, 1e-3, _CHECK)
     yield Target(CHECK, 0.3, _CHECK_BY_HAND, against=CHECK_ROWS)
     yield Target(BALANCE_GROWTH, 0.67, _BALANCE_GROWTH, against=FEW_INVOICES)
+    yield Target(BALANCE_GROWTH, 0.3, _BALANCE_BY_HAND, against=CREDIT_ROWS)
 
 
 TARGETS: Final = tuple(_targets())
