@@ -46,7 +46,7 @@ _KINDS = {each.value for each in CommitKind}
 _ROWS_AT_A_TIME = 4096
 _BODY_BYTES_AT_A_TIME = 32 << 20
 
-_HEAD_COLUMNS = (
+HEAD_COLUMNS = (
     log_head.c.position,
     log_head.c.facts_position,
     log_head.c.sealed_position,
@@ -54,12 +54,12 @@ _HEAD_COLUMNS = (
     log_head.c.digest,
     log_head.c.epoch,
 )
-_HEAD = DriverStatement(select(*_HEAD_COLUMNS))
+_HEAD = DriverStatement(select(*HEAD_COLUMNS))
 # Its time now, and not when the database transaction began.
 SERVER_TIME = cast(
     extract("epoch", func.clock_timestamp()) * literal_column("1000000"), BigInteger
 )
-_HEAD_AND_TIME = DriverStatement(select(*_HEAD_COLUMNS, SERVER_TIME))
+_HEAD_AND_TIME = DriverStatement(select(*HEAD_COLUMNS, SERVER_TIME))
 _COMMITS = select(
     log_commit.c.first_position,
     log_commit.c.entry_count,
@@ -151,7 +151,7 @@ def read_head(connection: Connection) -> Head:
     Raises:
         LogDamagedError: the row that says so is not there, or holds something else.
     """
-    return _head_of(_HEAD.run(connection, {}).fetchall())
+    return head_of(_HEAD.run(connection, {}).fetchall())
 
 
 def read_head_and_time(connection: Connection) -> tuple[Head, int | None]:
@@ -167,11 +167,16 @@ def read_head_and_time(connection: Connection) -> tuple[Head, int | None]:
     if connection.dialect.name != "postgresql":
         return read_head(connection), None
     rows = _HEAD_AND_TIME.run(connection, {}).fetchall()
-    head = _head_of([row[:-1] for row in rows])
+    head = head_of([row[:-1] for row in rows])
     return head, int(rows[0][-1])
 
 
-def _head_of(rows: Sequence[Sequence[Any]]) -> Head:
+def head_of(rows: Sequence[Sequence[Any]]) -> Head:
+    """Return where the log ends, by the rows of `HEAD_COLUMNS`.
+
+    Raises:
+        LogDamagedError: as of `read_head`.
+    """
     if len(rows) != 1:
         raise LogDamagedError(0, f"its head has {len(rows)} rows")
     [row] = rows

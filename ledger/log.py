@@ -114,10 +114,13 @@ class Log:
         with self._database.watch() as connection:
             return read_head(connection)
 
-    def read(self) -> AbstractContextManager[Connection]:
-        """Open a database transaction on one snapshot of the log and its tables."""
+    def read(self, *, once: bool = False) -> AbstractContextManager[Connection]:
+        """Open a database transaction on one snapshot of the log and its tables.
+
+        Or, once, a connection for one statement, which sees one snapshot by itself.
+        """
         self.check_usable()
-        return self._database.read()
+        return self._database.read_once() if once else self._database.read()
 
     def commits(self, up_to: int | None = None) -> Iterator[tuple[Commit, Head]]:
         """Read all commits up to a position, checked, each with the head it makes."""

@@ -23,7 +23,7 @@ session's.
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -173,6 +173,10 @@ class PostgreSQLDatabase:
             connection.begin(),
         ):
             yield connection
+
+    def read_once(self) -> AbstractContextManager[Connection]:
+        """Open a connection to read by one statement; the pool begins a transaction."""
+        return self.read()
 
     @contextmanager
     def watch(self) -> Iterator[Connection]:

@@ -143,6 +143,10 @@ class SQLiteDatabase:
         """Open a database transaction that sees one snapshot and cannot write."""
         return ReadTransaction(self._readers)
 
+    def read_once(self) -> ReadTransaction:
+        """Open a connection to read by one statement, which sees one snapshot by itself."""
+        return ReadTransaction(self._readers, begins=False)
+
     @contextmanager
     def watch(self) -> Iterator[Connection]:
         """Borrow a connection for one small statement on the latest commit."""

@@ -26,6 +26,9 @@ class Database(Protocol):
     def read(self) -> AbstractContextManager[Connection]:
         """Open a database transaction that sees one snapshot and cannot write."""
 
+    def read_once(self) -> AbstractContextManager[Connection]:
+        """Open a connection to read by one statement, which sees one snapshot by itself."""
+
     def watch(self) -> AbstractContextManager[Connection]:
         """Borrow a connection for one small statement on the latest commit."""
 

@@ -28,7 +28,7 @@ from metering.errors import ResourceMissingError
 from metering.spending.burn_down import BurnDown, is_own
 from metering.store.engine import Engine
 from projections.credits.pools.moved import grants_moved_by
-from projections.credits.queries import CreditQueries
+from projections.credits.queries import CreditQueries, present_balances
 from projections.kernels.credits.balances import (
     Balance,
     InstantSpan,
@@ -107,6 +107,10 @@ class CreditBalanceSummaries:
             if wanted is not None:
                 raise exclusive("at", "at", "include_unbilled_usage")
             return self._with_unbilled_usage(asked)
+        if wanted is None and asked.filter is None:
+            present = self._at_once(asked)
+            if present is not None:
+                return present
         with self._engine.credits([owner]) as (seen, now):
             then = now if wanted is None else wanted
             chosen = chosen_grants(seen, owner, asked.filter)
@@ -123,6 +127,18 @@ class CreditBalanceSummaries:
         shown = sorted(found.items())
         return self._summary(
             asked, then, [_shown(currency, each) for currency, each in shown]
+        )
+
+    def _at_once(self, asked: CreditBalanceWithUsage) -> CreditBalanceSummary | None:
+        """Return the present balances by one statement, None where it takes more."""
+        now = self._engine.now()
+        with self._engine.log.read(once=True) as connection:
+            head, found = present_balances(connection, asked.customer, now)
+        if found is None or not self._engine.scheduled.is_all_recorded(head, now):
+            return None
+        shown = sorted(found.items())
+        return self._summary(
+            asked, now, [_shown(currency, each) for currency, each in shown]
         )
 
     def _with_unbilled_usage(

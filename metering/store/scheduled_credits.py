@@ -22,7 +22,7 @@ import msgspec
 
 from ledger.appending.writing import Writing
 from ledger.commits import read_head
-from ledger.entries import recording_instant
+from ledger.entries import Head, recording_instant
 from ledger.facts.credits.grants import CreditGrantCreated
 from ledger.facts.credits.schedules import ScheduleFact
 from ledger.facts.credits.settlements import SettledInvoices
@@ -90,6 +90,19 @@ class ScheduledCredits:
         is_of_invoices = isinstance(content, SettledInvoices)
         if is_of_invoices or _OF_SCHEDULES.isdisjoint(map(type, content)):
             self._next = _NextDue(writing.head.facts_position, due_at)
+
+    def is_all_recorded(self, head: Head, instant: int) -> bool:
+        """Whether what is recorded up to a head is all that counts at an instant.
+
+        False where that is not known, and where anyone lives by a test clock.
+        """
+        known = self._next
+        return (
+            known.facts_position == head.facts_position
+            and head.recorded_at <= instant
+            and (known.due_at is None or known.due_at > instant)
+            and self._clocks.has_none_at(head.facts_position)
+        )
 
     def are_due(
         self,

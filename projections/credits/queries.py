@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, case, func, select
+from sqlalchemy import Connection, Row, Select, bindparam, case, func, select, true
 
-from ledger.commits import log_time, read_head
+from ledger.commits import HEAD_COLUMNS, head_of, log_time, read_head
 from ledger.database.bulk import is_among
 from ledger.database.connections import DriverStatement
 from ledger.database.rows import RowsByKey, decoded
-from ledger.entries import recording_instant
+from ledger.entries import Head, recording_instant
 from ledger.facts.instants import LogTime
+from ledger.schema import log_head
 from projections.credits.applications import read_applications
 from projections.credits.drawable import drawable_grants
 from projections.credits.hold_queries import HoldQueries
@@ -21,6 +22,7 @@ from projections.credits.tables import (
     IS_HELD,
     IS_LIVE,
     IS_REINSTATED,
+    NOTHING,
     PRICES,
     SELECT_GRANTS,
     credit_application,
@@ -42,13 +44,14 @@ _GRANTS_AT = _GRANTS.where(
 _GRANTS_OF = _GRANTS.where(credit_grant.c.customer == bindparam("customer")).order_by(
     credit_grant.c.position
 )
-_LEFT = case((IS_LIVE, credit_grant_use.c.amount - credit_grant_use.c.applied), else_=0)
+_REMAINING = credit_grant_use.c.amount - credit_grant_use.c.applied
+_LEFT = case((IS_LIVE, _REMAINING), else_=NOTHING)
 _IS_EFFECTIVE = credit_grant.c.effective_at <= bindparam("instant")
 _SUMS_OF = (
     select(
         credit_grant.c.currency,
         func.sum(_LEFT).label("ledger"),
-        func.sum(case((_IS_EFFECTIVE, _LEFT), else_=0)).label("available"),
+        func.sum(case((_IS_EFFECTIVE, _LEFT), else_=NOTHING)).label("available"),
         func.sum(credit_grant_use.c.held).label("held"),
     )
     .select_from(GRANTS_AND_USE)
@@ -57,8 +60,11 @@ _SUMS_OF = (
         credit_grant.c.created <= bindparam("instant"),
     )
 )
-_BALANCES_OF = DriverStatement(
-    _SUMS_OF.group_by(credit_grant.c.currency).order_by(credit_grant.c.currency)
+_SUMS_BY_CURRENCY = _SUMS_OF.group_by(credit_grant.c.currency)
+_BALANCES_OF = DriverStatement(_SUMS_BY_CURRENCY.order_by(credit_grant.c.currency))
+_sums = _SUMS_BY_CURRENCY.subquery()
+_PRESENT = DriverStatement(
+    select(*HEAD_COLUMNS, *_sums.c).select_from(log_head.outerjoin(_sums, true()))
 )
 _BALANCES_BY_SCOPE = DriverStatement(
     _SUMS_OF.add_columns(credit_grant.c.prices)
@@ -108,6 +114,25 @@ _REINSTATED_SINCE = _APPLICATIONS.where(
 
 AT_ANY_TIME = -(2**62)
 """An instant before all others."""
+
+
+def present_balances(
+    connection: Connection, customer: str, instant: int
+) -> tuple[Head, dict[str, Balance] | None]:
+    """Read where the log ends, and the balances of a customer there, in one statement.
+
+    Returns:
+        The head, and what `CreditQueries.balances_of` returns; None where holds keep
+        anything, which takes more statements.
+    """
+    rows = _PRESENT.run(connection, {"customer": customer, "instant": instant})
+    found, heads, is_held = dict[str, Balance](), [], False
+    for *head, currency, left, usable, held in rows.fetchall():
+        heads = [head]
+        is_held = is_held or bool(held)
+        if currency is not None:
+            found[currency] = Balance(int(left), int(usable))
+    return head_of(heads), None if is_held else found
 
 
 class CreditQueries:

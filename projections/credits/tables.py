@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     func,
+    literal_column,
     or_,
     select,
     text,
@@ -221,6 +222,8 @@ IS_LIVE = credit_grant.c.voided_at.is_(None) & or_(
 )
 """Whether a grant is neither voided nor expired at the bound `instant`."""
 
+# Written out in statements: to bind it takes longer than what it is bound for.
+NOTHING = literal_column("0", BigInteger)
 HAS_CREDIT = credit_grant_use.c.applied < credit_grant_use.c.amount
 """Whether invoices have left something of a grant."""
 

@@ -160,6 +160,11 @@ class ClockedCatalog:
         self._known = _Known(facts_position, changed, clocked)
         return clocked
 
+    def has_none_at(self, facts_position: int) -> bool:
+        """Whether it is known that nobody lives by one, as of the fact at a position."""
+        known = self._known
+        return known.facts_position == facts_position and not known.clocked
+
     def follow(self, before: int, after: int) -> None:
         """Go on over facts of this process that changed nothing here.
 

@@ -46,6 +46,9 @@ class FaultyDatabase:
         with self._database.read() as connection:
             yield connection
 
+    def read_once(self) -> AbstractContextManager[Connection]:
+        return self.read()
+
     @contextmanager
     def watch(self) -> Iterator[Connection]:
         if self.is_unreachable:

@@ -56,12 +56,17 @@ class ReadTransaction:
     """A database transaction that sees one snapshot and cannot write.
 
     A class, since a generator takes three times as long to enter and to leave.
+
+    Args:
+        readers: whose connection it takes.
+        begins: whether it is one; if not, each statement is one by itself.
     """
 
-    __slots__ = ("_connection", "_driver", "_readers")
+    __slots__ = ("_begins", "_connection", "_driver", "_readers")
 
-    def __init__(self, readers: Readers) -> None:
+    def __init__(self, readers: Readers, *, begins: bool = True) -> None:
         self._readers = readers
+        self._begins = begins
 
     def __enter__(self) -> Connection:
         """Begin, and lend the connection."""
@@ -73,7 +78,8 @@ class ReadTransaction:
             # The driver of SQLite is no adapter, so it is the driver's own connection.
             driver: Any = connection.connection.dbapi_connection
             self._driver = driver
-            driver.execute("BEGIN")
+            if self._begins:
+                driver.execute("BEGIN")
         except BaseException as error:
             self.__exit__(type(error), error, error.__traceback__)
             raise
