@@ -33,6 +33,7 @@ from ledger.database.store import Database
 from ledger.entries import genesis_head
 from ledger.errors import StoreMissingError, StoreVersionError
 from ledger.records import tables
+from ledger.records.audits.passes import audit_pass
 from ledger.records.keys import api_key
 from ledger.records.outbox_tables import (
     undelivered_index,
@@ -62,6 +63,7 @@ FORMAT_OF_ROW_NAMES = 7
 _SECRET_IN_ANSWER = re.compile(rb'(?P<name>"secret":")(?P<secret>whsec_[^"]+)')
 
 BESIDE_THE_LOG = (
+    audit_pass,
     api_key,
     idempotent_request,
     meter_event_session,
@@ -259,6 +261,8 @@ STEPS: tuple[Migration, ...] = (
     # Format 28 had no alerts on credits with unbilled usage; a release of it misreads one.
     _keep,
     # Format 29 had no corrections; a release of it would not count what is restored.
+    _keep,
+    # Format 30 had no audits; a release of it cannot read facts about them.
     _keep,
 )
 """The step at index n leads from version n + 1 to version n + 2."""

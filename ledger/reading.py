@@ -103,6 +103,18 @@ def read_facts(
         yield from facts_of(decode_commit(row), time)
 
 
+def read_fact_commits(
+    connection: Connection, after: int, up_to: int
+) -> Iterator[Commit]:
+    """Read the commits of facts after a position and up to another.
+
+    Raises:
+        LogDamagedError: one of them is not what was committed.
+    """
+    for row in fact_commits_between(connection, after, up_to):
+        yield decode_commit(row)
+
+
 def read_recorded(
     connection: Connection, after: int, up_to: int
 ) -> Iterator[RecordedFacts]:

@@ -17,7 +17,7 @@ from sqlalchemy import (
     select,
 )
 
-FORMAT_VERSION = 30
+FORMAT_VERSION = 31
 """The format that this release writes."""
 
 metadata = MetaData()

@@ -70,6 +70,7 @@ class Metering(CallGroups, Copies, Explaining):
         webhook_endpoints: create, update, rotate_secret, encrypt_secrets, retrieve,
             list, delete, deliveries.
         api_keys: create, list, revoke; they open a server.
+        audit: status, run.
         log_time: repair.
         internals: what the server of this distribution uses; it may change.
     """

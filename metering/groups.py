@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from metering.subscriptions.items import SubscriptionItems
     from metering.subscriptions.subscriptions import Subscriptions
     from metering.test_clocks.test_clocks import TestClocks, TestHelpers
+    from metering.upkeep.auditing.audits import Audit
     from metering.upkeep.log_time import LogTimeRepairs
     from metering.usage.adjustments import MeterEventAdjustments
     from metering.usage.meter_events import MeterEvents
@@ -256,3 +257,10 @@ class CallGroups(SpendingCalls):
         from metering.stream.error_reports import ErrorReports
 
         return ErrorReports(self._engine)
+
+    @cached_property
+    def audit(self) -> "Audit":
+        """What was compared with the log."""
+        from metering.upkeep.auditing.audits import Audit
+
+        return Audit(self._engine)

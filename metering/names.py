@@ -33,6 +33,9 @@ _NAMES: Final = {
     "metering.arguments.clock": "Clock FixedClock SystemClock",
     "metering.arguments.pages": "ListObject",
     "metering.arguments.times": "CreatedBounds Time",
+    "metering.audits.resources": (
+        "AuditFailure AuditPass AuditStatus AuditedMeter AuditedSegment"
+    ),
     "metering.bodies": "ResourceObject",
     "metering.comparing.difference": "Difference",
     "metering.connection": "Metering",
@@ -147,6 +150,7 @@ _NAMES: Final = {
         "TestClock TestClockAdvancingTo TestClockStatusDetails"
     ),
     "metering.test_clocks.test_clocks": "TestClocks TestHelpers",
+    "metering.upkeep.auditing.audits": "Audit",
     "metering.copies.copying": "copy",
     "metering.copies.receipts": (
         "BackupReceipt ExportReceipt ExportedFile RestoreReceipt"

@@ -58,6 +58,13 @@ from metering.alerts.resources import (
 from metering.arguments.clock import Clock, FixedClock, SystemClock
 from metering.arguments.pages import ListObject
 from metering.arguments.times import CreatedBounds, Time
+from metering.audits.resources import (
+    AuditedMeter,
+    AuditedSegment,
+    AuditFailure,
+    AuditPass,
+    AuditStatus,
+)
 from metering.bodies import ResourceObject
 from metering.comparing.difference import Difference
 from metering.connection import Metering
@@ -249,6 +256,7 @@ from metering.test_clocks.resources import (
     TestClockStatusDetails,
 )
 from metering.test_clocks.test_clocks import TestClocks, TestHelpers
+from metering.upkeep.auditing.audits import Audit
 from metering.upkeep.log_time import LogTimeRepairs, TimeRepair
 from metering.upkeep.status import LoopStatus, StoreStatus, WorkReceipt
 from metering.upkeep.verification.report import VerifyReport
@@ -287,7 +295,8 @@ __all__ = [
     "ActiveEntitlement", "ActiveEntitlementSummary", "ActiveEntitlements",
     "AddressParams", "Alert", "AlertFilter", "AlertFilterParams", "AlertTriggered",
     "Alerts", "AmountExplanation", "AmountPart", "ApiKey", "ApiKeys", "ApplicabilityConfig",
-    "ApplicabilityConfigParams", "AutomaticTax", "BackupDamagedError", "BackupError", "BackupForeignError",
+    "ApplicabilityConfigParams", "Audit", "AuditFailure", "AuditPass", "AuditStatus",
+    "AuditedMeter", "AuditedSegment", "AutomaticTax", "BackupDamagedError", "BackupError", "BackupForeignError",
     "BackupMissingError", "BackupReceipt", "BackupUnavailableError",
     "BackupUnderWayError", "BackupVersionError", "BalanceExplanation",
     "BillingModeParams", "Cancel",

@@ -28,6 +28,8 @@ from ledger.database.bulk import insert_rows
 from ledger.database.scratch import scratch_tables
 from ledger.database.stored_values import missing_parts, stored_rows
 from ledger.facts.union import RecordedFacts
+from ledger.segments.sealed import Sealed
+from projections.alerts.pending import PendingUsage
 from projections.alerts.queries import AlertQueries
 from projections.alerts.tables import CHECKPOINTS
 from projections.folds import FactTables, folded_tables
@@ -111,6 +113,15 @@ class Refolding:
         """Fold the next facts, in the order of the log."""
         self._folds.fold_facts(self._scratch, facts)
 
+    def restart(self, usage: PendingUsage, sealed: Sealed) -> None:
+        """Let usage begin behind segments, by the tables as the facts lead to them.
+
+        Args:
+            usage: follows the same log; its runs of the segments are there.
+            sealed: the segments.
+        """
+        usage.restart(self._scratch, sealed)
+
     def alerts(self) -> AlertQueries:
         """Return the alerts as the facts so far lead to them."""
         return AlertQueries(self._scratch)
@@ -120,7 +131,7 @@ class Refolding:
         return read_definitions(self._scratch)
 
     def differences(self, at_most: int) -> Iterator[TableDifferences]:
-        """Yield what is wrong with each table, where something is.
+        """Yield what is wrong with each table, one after the other.
 
         Args:
             at_most: how many rows of a table are named.
@@ -130,13 +141,12 @@ class Refolding:
             found = iter(()) if copy is None else self._rows(table, copy)
             rows = tuple(islice(found, at_most))
             row_count = len(rows) + sum(1 for _ in found)
-            if missing or row_count:
-                yield TableDifferences(
-                    table=table.name,
-                    missing_parts=tuple(missing),
-                    rows=rows,
-                    row_count=row_count,
-                )
+            yield TableDifferences(
+                table=table.name,
+                missing_parts=tuple(missing),
+                rows=rows,
+                row_count=row_count,
+            )
 
     def _rows(self, table: Table, copy: Table) -> Iterator[RowDifference]:
         """Yield the rows that differ, as they are told apart by their keys."""

@@ -6,6 +6,7 @@ Each is loaded where the first fact about it is folded.
 from typing import get_args
 
 from ledger.facts.alerts import AlertFact, TransitionFact
+from ledger.facts.audits import AuditFailed
 from ledger.facts.corrections import CorrectionFact
 from ledger.facts.credits.grants import (
     CreditGrantCreated,
@@ -198,7 +199,7 @@ RESOURCES = (
     ),
     FoldedResource(
         name="resource_change",
-        version=10,
+        version=11,
         kinds=(
             MeterUpdated,
             MeterDeactivated,
@@ -220,6 +221,7 @@ RESOURCES = (
             TestClockReady,
             TestClockFailed,
             TestClockDeleted,
+            AuditFailed,
         ),
         load=_changes,
     ),

@@ -24,9 +24,10 @@ from tests.profiles import PROFILE
 
 FILE = Path(__file__).with_name("figures.json")
 FILE_VARIABLE = "METERING_TEST_FIGURES"
-Kind = Literal["states", "faults", "stops", "cuts", "kills", "flips", "edits"]
+Kind = Literal["states", "faults", "stops", "cuts", "kills", "flips", "edits", "audits"]
 """What is done to the product: power losses rebuilt, system calls failed, servers stopped,
-connections cut, processes killed, bits flipped, rows and files edited."""
+connections cut, processes killed, bits flipped, rows and files edited; or how often a
+store without a fault was audited."""
 
 _PROPERTY = "figures"
 _BEGAN = pytest.StashKey[float]()

@@ -21,6 +21,7 @@ from ledger.facts.alerts import (
     UsageAlertCreated,
     UsageAlertTriggered,
 )
+from ledger.facts.audits import AuditFailed
 from ledger.facts.corrections import CorrectionApplied, CorrectionReverted
 from ledger.facts.credits.grants import (
     CreditGrantCreated,
@@ -203,6 +204,7 @@ Fact = (
     | TestClockReady
     | TestClockFailed
     | TestClockDeleted
+    | AuditFailed
 )
 
 Facts = tuple[Fact, ...] | SettledInvoices

@@ -10,6 +10,7 @@ too early stays forgotten.
 
 from sqlalchemy import Column, Connection, exists, or_, select, update
 
+from ledger.records.audits.passes import audit_pass
 from ledger.records.deliveries import DeliveryState
 from ledger.records.keys import api_key
 from ledger.records.outbox import LONGEST_LEASE
@@ -23,6 +24,8 @@ from ledger.records.requests import idempotent_request
 from ledger.records.sessions import meter_event_session
 
 _BEGINNINGS: tuple[Column[int], ...] = (
+    audit_pass.c.started_at,
+    audit_pass.c.ended_at,
     api_key.c.created,
     api_key.c.revoked_at,
     idempotent_request.c.created,

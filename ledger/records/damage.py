@@ -19,6 +19,7 @@ from ledger.database.stored_values import (
     missing_parts,
 )
 from ledger.errors import StoreDamagedError
+from ledger.records.audits.passes import PASSES
 from ledger.records.deliveries import ATTEMPTS, DELIVERIES
 from ledger.records.keys import KEYS
 from ledger.records.outbox_tables import webhook_delivery, webhook_event
@@ -31,6 +32,7 @@ CURE = "restore it from a backup"
 # The chain covers their content, which is most of a store.
 _NOT_READ_HERE = (schema.log_commit, schema.log_head, schema.log_segment_chunk)
 _FORMATS: tuple[RowFormat[Any], ...] = (
+    PASSES,
     KEYS,
     SESSIONS,
     DELIVERIES,

@@ -79,10 +79,21 @@ class RunIdentity(msgspec.Struct, frozen=True, kw_only=True):
 class MappedRun:
     """A checked run, mapped into memory: stays readable when its file is removed."""
 
-    def __init__(self, identity: RunIdentity, path: Path, row: pa.RecordBatch) -> None:
+    def __init__(self, identity: RunIdentity, path: Path, content: pa.Buffer) -> None:
         self.identity = identity
         self.path = path
-        self._row = row
+        self._content = content
+        self._row = _row_of(content)
+
+    @property
+    def says(self) -> str | None:
+        """Which run it says that it is."""
+        said = (self._row.schema.metadata or {}).get(_METADATA_KEY)
+        return None if said is None else said.decode(errors="replace")
+
+    def is_as_written(self) -> bool:
+        """Whether what is mapped is still what was written, byte for byte."""
+        return self.path.name.endswith(f"-{xxh3_128(self._content).hexdigest()}.arrow")
 
     def array(self, column: str) -> pa.Array:
         """View a column as it was given to `write_run`."""
@@ -111,7 +122,7 @@ def write_run(directory: Path, identity: RunIdentity, columns: RunColumns) -> Ma
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-    return MappedRun(identity, path, _row_of(content))
+    return MappedRun(identity, path, content)
 
 
 def open_run(path: Path) -> MappedRun | None:
@@ -123,12 +134,10 @@ def open_run(path: Path) -> MappedRun | None:
         content = _mapped(path)
         if not path.name.endswith(f"-{_checksum(path)}.arrow"):
             return None
-        row = _row_of(content)
+        run = MappedRun(identity, path, content)
     except _UNREADABLE:
         return None
-    if (row.schema.metadata or {}).get(_METADATA_KEY) != str(identity).encode():
-        return None
-    return MappedRun(identity, path, row)
+    return run if run.says == str(identity) else None
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from metering.aio.calls import THREADS, AsyncGroup, Calls, DerivedMethod, awaite
 from metering.aio.groups import (
     AsyncAlerts,
     AsyncApiKeys,
+    AsyncAudit,
     AsyncCorrections,
     AsyncCreditApplications,
     AsyncCreditBalanceSummaries,
@@ -137,6 +138,7 @@ class AsyncMetering(AsyncGroup[Metering]):
         self.webhook_endpoints = AsyncWebhookEndpoints(calls, m.webhook_endpoints)
         self.events = AsyncEvents(calls, m.events)
         self.api_keys = AsyncApiKeys(calls, m.api_keys)
+        self.audit = AsyncAudit(calls, m.audit)
         self.meter_event_sessions = AsyncMeterEventSessions(
             calls, m.meter_event_sessions
         )

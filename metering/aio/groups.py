@@ -36,6 +36,7 @@ from metering.stream.sessions import MeterEventSessions
 from metering.subscriptions.items import SubscriptionItems
 from metering.subscriptions.subscriptions import Subscriptions
 from metering.test_clocks.test_clocks import TestClocks, TestHelpers
+from metering.upkeep.auditing.audits import Audit
 from metering.upkeep.log_time import LogTimeRepairs
 from metering.usage.adjustments import MeterEventAdjustments
 from metering.usage.event_rules import PayloadValue
@@ -388,3 +389,10 @@ class AsyncLogTimeRepairs(AsyncGroup[LogTimeRepairs]):
     """`metering.LogTimeRepairs`, awaited."""
 
     repair = awaited(LogTimeRepairs.repair, is_heavy=True)
+
+
+class AsyncAudit(AsyncGroup[Audit]):
+    """`metering.Audit`, awaited."""
+
+    status = awaited(Audit.status)
+    run = awaited(Audit.run)

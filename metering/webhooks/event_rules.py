@@ -9,6 +9,7 @@ from ledger.facts.alerts import (
     SpendLimitWarned,
     UsageAlertTriggered,
 )
+from ledger.facts.audits import AuditFailed
 from ledger.facts.credits.grants import (
     CreditGrantCreated,
     CreditGrantExpired,
@@ -180,6 +181,7 @@ RULES: dict[type[Fact], EventRule] = {
     UsageAlertTriggered: EventRule(_TRIGGERED),
     SpendLimitWarned: EventRule("metering.spend_limit.warned"),
     CreditAlertTriggered: EventRule(_TRIGGERED),
+    AuditFailed: EventRule("metering.audit.failed"),
     TestClockCreated: EventRule("test_helpers.test_clock.created"),
     TestClockAdvancing: EventRule("test_helpers.test_clock.advancing"),
     TestClockReady: EventRule("test_helpers.test_clock.ready"),

@@ -1,5 +1,6 @@
 """What events about what is sold are about: each resource as it was at a position."""
 
+from ledger.facts.audits import AuditFailed
 from ledger.facts.credits.pools import (
     CreditPoolMemberAdded,
     CreditPoolMemberRemoved,
@@ -19,6 +20,8 @@ from ledger.facts.reports import ReportEnd
 from ledger.facts.statements import StatementFinalized, StatementVoided
 from ledger.facts.subscriptions import SubscriptionFact, SubscriptionTrialEnded
 from ledger.facts.test_clocks import TestClockFact
+from metering.audits.resources import AuditFailure
+from metering.audits.shown import failure_resource
 from metering.customers.resources import Customer
 from metering.customers.shown import customer_resource
 from metering.entitlements.resources import ActiveEntitlementSummary
@@ -53,8 +56,8 @@ def object_sold(
     Args:
         past: resources as they were.
         recorded: a fact about products, prices, customers, statements, subscriptions,
-            entitlements, credit schedules, credit pools or test clocks, or what became of
-            a report.
+            entitlements, credit schedules, credit pools, test clocks or audits, or what
+            became of a report.
         at: its own position, or the one before.
         livemode: what the resource says of itself.
     """
@@ -78,11 +81,13 @@ def object_sold(
 
 def _of_a_store(
     past: Past, recorded: RecordedFact, at: int, *, livemode: bool
-) -> Subscription | ReportRun | TestClock:
+) -> Subscription | ReportRun | TestClock | AuditFailure:
     _, instant, fact = recorded
     if isinstance(fact, TestClockFact):
         clock = clock_at(past, fact.test_clock_id, at)
         return clock_resource(clock, livemode=livemode)
+    if isinstance(fact, AuditFailed):
+        return failure_resource(fact, instant, livemode=livemode)
     if isinstance(fact, ReportEnd):
         return run_resource(ended_run(past, fact.run_id), instant, livemode=livemode)
     return _subscription(past, recorded, at, livemode=livemode)

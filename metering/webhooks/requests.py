@@ -42,6 +42,7 @@ EventType = Literal[
     "customer.subscription.updated",
     "customer.updated",
     "entitlements.active_entitlement_summary.updated",
+    "metering.audit.failed",
     "metering.credit_hold.created",
     "metering.credit_hold.expired",
     "metering.credit_hold.released",

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 from ledger.records.deliveries import Delivery, DeliveryAttempt, DeliveryState
 from metering.alerts.resources import AlertTriggered
 from metering.arguments.clock import at_microseconds, at_or_none
+from metering.audits.resources import AuditFailure
 from metering.bodies import ResourceObject
 from metering.credits.resources import CreditBalanceTransaction, CreditGrant
 from metering.customers.resources import Customer
@@ -33,6 +34,7 @@ API_VERSION = "2026-10-28.endive"
 EventObject = (
     ActiveEntitlementSummary
     | AlertTriggered
+    | AuditFailure
     | CreditBalanceTransaction
     | CreditGrant
     | CreditHold

@@ -33,6 +33,7 @@ from projections.usage.cells import (
     cells_of_cancellations,
     cells_of_events,
 )
+from projections.usage.differences import UsageParts
 from projections.usage.run import UsageRun, UsageRuns, columns_of
 from projections.usage.tail import Tail
 from projections.usage.view import UsageView
@@ -201,8 +202,15 @@ class HourlyUsage:
         parts = [*(run.cancellations for run in state.runs), in_tail]
         return Cancellations.together(parts).up_to(up_to)
 
+    def parts(self) -> UsageParts:
+        """Return all usage as it lies, to be compared with another fold of the log."""
+        with self._lock:
+            state = self._shown
+            position, in_tail = state.tail.position, state.tail.cells()
+        return UsageParts(position=position, runs=state.runs, tail=in_tail)
+
     def contents(self) -> UsageContents:
-        """Return all usage, to be compared with another fold of the log."""
+        """Return all usage together, to be compared with another fold of the log."""
         with self._lock:
             state = self._shown
             position, in_tail = state.tail.position, state.tail.cells()

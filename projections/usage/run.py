@@ -51,9 +51,11 @@ class UsageRun:
         totals: of all series.
         lasts: of all series.
         cancellations: recorded in the stretch.
+        file: in which all of it is mapped.
     """
 
     def __init__(self, file: MappedRun) -> None:
+        self.file = file
         self.names = file.array("name")
         self.customers = file.array("customer")
         self.totals = STORED_TOTALS.mapped(file)

@@ -21,6 +21,7 @@ from ledger.facts.alerts import (
     SpendLimitWarned,
     UsageAlertTriggered,
 )
+from ledger.facts.audits import AuditFailed
 from ledger.facts.credits.grants import (
     CreditGrantCreated,
     CreditGrantExpired,
@@ -334,6 +335,7 @@ _SOURCES: dict[type[Fact], _FactSource] = {
             TestClockReady,
             TestClockFailed,
             TestClockDeleted,
+            AuditFailed,
         )
     },
 }

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from ledger.database.bulk import insert_rows
 from ledger.database.rows import RowFormat, damaged_value, enum_codec, packed_codec
 from ledger.facts.alerts import AlertActivated, AlertArchived, AlertDeactivated
+from ledger.facts.audits import AuditFailed
 from ledger.facts.credits.grants import (
     CreditGrantExpired,
     CreditGrantLapsed,
@@ -242,6 +243,7 @@ _ID_NAMES = {
         (TestClockAdvancing, TestClockReady, TestClockFailed, TestClockDeleted),
         "test_clock_id",
     ),
+    AuditFailed: "audit_id",
 }
 
 

@@ -12,7 +12,8 @@ import metering
 # A promise is written twice, so that a name cannot disappear by mistake.
 PROMISED = """
     ActiveEntitlement ActiveEntitlementSummary ActiveEntitlements AddressParams Alert AlertFilter AlertFilterParams AlertTriggered Alerts AmountExplanation AmountPart ApiKey
-    ApiKeys ApplicabilityConfig ApplicabilityConfigParams AutomaticTax
+    ApiKeys ApplicabilityConfig ApplicabilityConfigParams Audit AuditFailure AuditPass AuditStatus AuditedMeter
+    AuditedSegment AutomaticTax
     BackupDamagedError BackupError BackupForeignError BackupMissingError BackupReceipt
     BackupUnavailableError BackupUnderWayError BackupVersionError
     BalanceExplanation BillingModeParams Cancel CancelParams CancellationDetails
@@ -214,6 +215,8 @@ PARAMETERS = {
     "webhook_endpoints.delete": "endpoint_id",
     "webhook_endpoints.deliveries": "endpoint_id limit starting_after ending_before",
     "api_keys.list": "limit starting_after ending_before",
+    "audit.status": "",
+    "audit.run": "progress files",
     "error_reports.list": "types meter created limit starting_after ending_before",
     "events.list": "type created types delivery_success limit starting_after ending_before",
     "events.retrieve": "event_id",
@@ -230,6 +233,7 @@ _RESOURCES = (
     "webhook",
     "events",
     "api_keys",
+    "audit",
     "entitlements",
     "error_",
 )

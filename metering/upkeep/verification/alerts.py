@@ -12,6 +12,7 @@ from ledger.entries import Commit, Head
 from ledger.facts.alerts import CreditAlertTriggered, UsageAlertTriggered
 from ledger.facts.instants import LogTime
 from ledger.records.problems import RowPlace
+from ledger.segments.sealed import Sealed
 from metering.errors import shown
 from metering.upkeep.verification.tables import CURE, Tables, differing
 from projections.alerts.credit_crossings import missed_falls
@@ -109,6 +110,11 @@ class _StoredCheckpoint:
         return self._place.problem(stored, CURE, "position")
 
 
+def are_evaluated(before: AlertsBefore) -> bool:
+    """Whether alerts on usage are evaluated at all."""
+    return bool(before.checkpoints[alert_checkpoint.name])
+
+
 class AlertsOnUsage:
     """Evaluates the alerts on usage anew, up to their checkpoint.
 
@@ -139,6 +145,12 @@ class AlertsOnUsage:
         is_much = self._reached - self._evaluated >= _ENTRIES_AT_A_TIME
         if self._reached == checkpoint or (is_much and self._reached < checkpoint):
             self._evaluate()
+
+    def restart(self, sealed: Sealed) -> None:
+        """Forget the usage of segments that lead to here; their runs are there."""
+        if self._reached < (self._stored.position or 0):
+            self._evaluate()
+        self._tables.restart(self._pending, sealed)
 
     def _evaluate(self) -> None:
         self._evaluated = self._reached
@@ -177,6 +189,11 @@ class AlertsOnCredits:
         self._tables = tables
         self._is_time_corrected = bool(before.time)
         self._recorded_at: int | None = None
+
+    @property
+    def position(self) -> int | None:
+        """The position of the checkpoint, as far as there is one."""
+        return self._stored.position
 
     def take_in(self, head: Head) -> None:
         """Take in the head that the next commit makes."""

@@ -27,11 +27,20 @@ def problems_of_sealing(
 
 
 def problems_of_file(engine: Engine, segment: Segment) -> list[str]:
-    """Compare a segment's file with the catalog."""
+    """Compare a segment's file with the catalog, as far as it can be read."""
     try:
-        content = engine.log.sealed.reader.content(segment)
+        return problems_of_content(engine, segment)
     except SegmentStoreError as error:
         return [error.message]
+
+
+def problems_of_content(engine: Engine, segment: Segment) -> list[str]:
+    """Compare a segment's file with the catalog.
+
+    Raises:
+        SegmentStoreError: the file cannot be read.
+    """
+    content = engine.log.sealed.reader.content(segment)
     if hashlib.sha256(content).digest() == segment.sha256:
         return []
     reason = "what is stored is not what was sealed"

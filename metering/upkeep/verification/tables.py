@@ -10,7 +10,9 @@ from ledger.facts.instants import LogTime
 from ledger.facts.union import FACTS, RecordedFacts
 from ledger.reading import recorded_of
 from ledger.records.problems import RowPlace, part_is_missing
+from ledger.segments.sealed import Sealed
 from metering.errors import shown
+from projections.alerts.pending import PendingUsage
 from projections.alerts.queries import AlertQueries
 from projections.kernels.meters import MeterDefinition
 from projections.refolding import Refolding, RowDifference, TableDifferences
@@ -58,11 +60,20 @@ class Tables:
         self._fold()
         return self._refolding.meters()
 
+    def restart(self, usage: PendingUsage, sealed: Sealed) -> None:
+        """Let usage begin behind segments; see `Refolding.restart`."""
+        self._fold()
+        self._refolding.restart(usage, sealed)
+
     def problems(self) -> list[str]:
         """Return a sentence for each row that is not what the log leads to."""
+        return [sentence for of_table in self.comparisons() for sentence in of_table]
+
+    def comparisons(self) -> Iterator[list[str]]:
+        """Yield the same sentences, one table after the other."""
         self._fold()
-        found = self._refolding.differences(_ROWS_NAMED)
-        return [sentence for each in found for sentence in _sentences(each)]
+        for found in self._refolding.differences(_ROWS_NAMED):
+            yield [*_sentences(found)]
 
     def _fold(self) -> None:
         if self._waiting:

@@ -68,6 +68,8 @@ def make(target: str, receiver: Receiver) -> None:
         store.deliver()
         store.catch_up()
         _refuse(store)
+        store.audit.run()
+        store.audit.run(files=True)
     _leave_traces(target)
 
 
@@ -314,6 +316,7 @@ ANSWERS: dict[str, Command] = {
 
 COMMANDS: dict[str, Command] = {
     "status": lambda store: store.status(),
+    "audit": lambda store: store.audit.status(),
     "catch up": lambda store: store.catch_up(),
     **ANSWERS,
     "keys": lambda store: list(store.api_keys.list()),

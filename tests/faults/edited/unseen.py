@@ -16,11 +16,19 @@ _ASKED = "a request is between its caller and the server, and is known for a day
 _SECRET = "a secret is nobody's but its endpoint's; encrypted, an edited one is refused"  # a reason
 _HISTORY = "attempts are history, from which nothing follows"
 _REPORT = "what a stream refused is in no entry of the log"
+_AUDIT = (
+    "what an audit came to is in the log only where it differed from the one before"
+)
 _WENT = "how a delivery went is known from its endpoint's answers alone"
 
 UNSEEN: Mapping[str, Mapping[str, str]] = {
     "projection": _because(
         "opening a store repairs it, before verification looks", "* name fold_version"
+    ),
+    "audit_pass": _because(
+        _AUDIT,
+        "* audit_id started_at ended_at holder claimed_until reached position with_files"
+        " findings",
     ),
     "log_upgrade": _because(
         "no entry says when a store was brought up", "* format_version position"

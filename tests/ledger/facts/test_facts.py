@@ -81,6 +81,7 @@ from ledger.facts.webhooks import (
     WebhookEndpointUpdated,
 )
 from ledger.usage.quantities import parse_quantity
+from tests.ledger.facts.written_audits import WRITTEN_AUDITS
 from tests.ledger.facts.written_corrections import WRITTEN_CORRECTIONS
 from tests.ledger.facts.written_entitlements import WRITTEN_ENTITLEMENTS
 from tests.ledger.facts.written_holds import WRITTEN_HOLDS
@@ -509,6 +510,7 @@ WRITTEN: list[tuple[Fact, str]] = [
     *WRITTEN_CORRECTIONS,
     *WRITTEN_REPORTS,
     *WRITTEN_TEST_CLOCKS,
+    *WRITTEN_AUDITS,
     *WRITTEN_SCHEDULES,
     *WRITTEN_POOLS,
 ]

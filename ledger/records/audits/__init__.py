@@ -1,0 +1,1 @@
+"""Passes of the audit: how far each is, and what it found."""

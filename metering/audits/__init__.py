@@ -1,0 +1,1 @@
+"""What the audit has found: how much of a store was compared with its log, and when."""

@@ -1,0 +1,1 @@
+"""Own what a store says of how much of it was audited."""
