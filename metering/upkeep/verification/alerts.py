@@ -21,6 +21,7 @@ from projections.alerts.queries import Fired
 from projections.alerts.tables import (
     CHECKPOINT_ID,
     alert_checkpoint,
+    burn_down_checkpoint,
     credit_alert_checkpoint,
 )
 from projections.alerts.usage_crossings import Crossings, FoundTriggers, fired_by
@@ -220,3 +221,32 @@ class AlertsOnCredits:
         elif self._recorded_at is not None and beginning is not None:
             reached = Occurrence(recorded_at, self._stored.position)
             yield from self._stored.hides(list(missed_falls(seen, reached)))
+
+
+class AlertsOnBurnDown:
+    """Checks up to where what unbilled usage leaves was looked at.
+
+    What was left there nobody can say any more: it was by the prices, subscriptions and
+    statements of then. What was found is in the log, and the tables are folded from it.
+
+    Args:
+        before: as it is stored.
+        tables: hold the alerts, folded anew.
+    """
+
+    def __init__(self, before: AlertsBefore, tables: Tables) -> None:
+        self._stored = _StoredCheckpoint(burn_down_checkpoint.name, before)
+        self._tables = tables
+        self._ends_there = False
+
+    def take_in(self, head: Head) -> None:
+        """Take in the head that the next commit makes."""
+        self._ends_there |= head.position == self._stored.position
+
+    def problems(self) -> Iterator[str]:
+        """Yield what is wrong with the checkpoint."""
+        beginning = self._tables.alerts().credit_checkpoint(burn_down_checkpoint)
+        yield from self._stored.problems(
+            None if beginning is None else beginning.position,
+            ends_there=self._ends_there,
+        )

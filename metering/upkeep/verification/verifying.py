@@ -21,6 +21,7 @@ from metering.store.engine import Engine
 from metering.upkeep.log_time import problems_of_time
 from metering.upkeep.verification.alerts import (
     AlertsBefore,
+    AlertsOnBurnDown,
     AlertsOnCredits,
     AlertsOnUsage,
 )
@@ -109,6 +110,7 @@ class _Replay:
         self._usage = HourlyUsage()
         self._alerts = AlertsOnUsage(self._usage, before, tables)
         self._credit_alerts = AlertsOnCredits(before, tables)
+        self._burn_down_alerts = AlertsOnBurnDown(before, tables)
         self._end = end
         self._unknown: list[str] = []
 
@@ -138,9 +140,12 @@ class _Replay:
         self._tables.take_in(commit)
         self._alerts.take_in(commit, head)
         self._credit_alerts.take_in(head)
+        self._burn_down_alerts.take_in(head)
 
     def problems(self, engine: Engine) -> list[str]:
         """Return how what is stored differs, once the whole log was read."""
         problems = self._unknown + self.chain.problems() + self._labels.problems()
         problems += self._tables.problems() + problems_of_outbox(engine)
-        return [*problems, *self._alerts.problems(), *self._credit_alerts.problems()]
+        for each in (self._alerts, self._credit_alerts, self._burn_down_alerts):
+            problems += each.problems()
+        return problems

@@ -1,6 +1,8 @@
 """Alerts on credits that include unbilled usage: what it will draw makes them fall."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -192,3 +194,23 @@ def test_a_call_that_is_refused_records_the_fall_before_it(
         m.credit_grants.void("credgr_unknown")
 
     assert [int(each.value) for each in m.alerts.triggered()] == [400]
+
+
+def test_connections_that_evaluate_at_once_trigger_once(
+    m: metering.Metering, connect: Connect, clock: metering.FixedClock
+) -> None:
+    watch(m)
+    with connect(clock=clock) as second, connect(clock=clock) as third:
+        stores = [m, second, third]
+        together = Barrier(len(stores))
+
+        def evaluate(store: metering.Metering) -> None:
+            together.wait()
+            store.catch_up()
+
+        with ThreadPoolExecutor(len(stores)) as threads:
+            for fall in range(1, 6):
+                use(m, 60)
+                list(threads.map(evaluate, stores))
+                assert len(m.alerts.triggered()) == fall
+                grant(m, 600)

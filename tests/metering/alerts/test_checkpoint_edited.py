@@ -8,11 +8,23 @@ from sqlalchemy import Table, update
 
 import metering
 from ledger.database.addresses import open_database
-from projections.alerts.tables import alert_checkpoint, credit_alert_checkpoint
+from projections.alerts.tables import (
+    alert_checkpoint,
+    burn_down_checkpoint,
+    credit_alert_checkpoint,
+)
 from tests.conftest import Connect
 from tests.metering.alerts.test_alerts import create_alert
 from tests.metering.alerts.test_alerts_on_credits import fallen, watch
 from tests.metering.alerts.test_alerts_triggered import triggered, use
+from tests.metering.alerts.test_alerts_with_unbilled_usage import (
+    fallen as left_at_falls,
+)
+from tests.metering.alerts.test_alerts_with_unbilled_usage import (
+    watch as watch_usage,
+)
+from tests.metering.spending.usual_spending import JANUARY, subscribed
+from tests.metering.spending.usual_spending import use as use_tokens
 from tests.metering.usual_credits import apply, grant, line
 from tests.metering.usual_usage import NOW, create_meter
 
@@ -116,4 +128,27 @@ def test_a_checkpoint_of_credits_that_was_moved_ahead_hides_nothing_after_a_rebu
     store.rebuild()
 
     assert fallen(store) == [("cus_1", 300, NOW, False)]
+    assert store.verify().ok
+
+
+@pytest.mark.dialect
+def test_a_checkpoint_of_unbilled_usage_is_found_where_no_commit_ends(
+    connect: Connect, edit: Edit
+) -> None:
+    clock = metering.FixedClock(JANUARY)
+    with connect(clock=clock) as store:
+        subscribed(store)
+        grant(store, 1_000)
+        watch_usage(store)
+        use_tokens(store, 60)
+        end = store.position
+    edit(burn_down_checkpoint, end + 1)
+    store = connect(clock=clock)
+    assert left_at_falls(store) == []
+
+    (problem,) = store.verify().problems
+    store.rebuild()
+
+    assert f"column position: {end + 1} is stored, and no commit" in problem
+    assert left_at_falls(store) == [400]
     assert store.verify().ok

@@ -65,6 +65,24 @@ def test_an_alert_may_watch_credits(server: Server) -> None:
     assert limit["monetary"] == {"currency": "usd", "value": 500}
 
 
+def test_an_alert_may_watch_what_unbilled_usage_leaves(server: Server) -> None:
+    form = {
+        "title": "Little left",
+        "alert_type": "credit_balance_threshold",
+        "credit_balance_threshold[lte][balance_type]": "monetary",
+        "credit_balance_threshold[lte][monetary][currency]": "usd",
+        "credit_balance_threshold[lte][monetary][value]": "500",
+        "credit_balance_threshold[include_unbilled_usage]": "true",
+    }
+
+    made = server.ask("POST", "/v1/billing/alerts", form)
+    form["credit_balance_threshold[include_unbilled_usage]"] = "false"
+    usual = server.ask("POST", "/v1/billing/alerts", form)
+
+    assert made.json["credit_balance_threshold"]["include_unbilled_usage"] is True
+    assert "include_unbilled_usage" not in usual.json["credit_balance_threshold"]
+
+
 def test_an_alert_may_watch_spend(server: Server, client: stripe.StripeClient) -> None:
     price = client.v1.prices.create(
         {
