@@ -48,7 +48,6 @@ def test_a_restored_store_answers_as_the_one_that_was_backed_up(
         assert other.verify(checkpoint=report.checkpoint).ok
 
 
-@pytest.mark.dialect
 @pytest.mark.postgresql
 def test_a_backup_is_restored_on_the_other_database(
     postgresql_url: str, backup: Path, tmp_path: Path
