@@ -13,6 +13,7 @@ import pyarrow as pa
 import metering
 from ledger.usage.quantities import shortest
 from metering.arguments.clock import microseconds
+from metering.cli.screens.money import money_text
 from metering.cli.screens.screen import can_draw, levels, screen_width, show
 from metering.cli.screens.text import counted, moment, number, quantities, sparkline
 
@@ -74,6 +75,32 @@ def _rank(words: str) -> tuple[int, str]:
     """Put the reasons in their order, and corrections behind them."""
     known = [*_REASONS.values()]
     return (known.index(words) if words in known else len(known)), words
+
+
+def show_amount(made: metering.AmountExplanation) -> None:
+    """Show what an amount is made of: parts of it, and the usage of each."""
+    show(f"Due from {made.customer}", style="bold")
+    show(f"as of position {number(made.position)}", style="dim")
+    show(money_text(made.value, made.currency), style="bold green")
+    show()
+    verdict = "which add up to it" if made.adds_up() else "which do not add up to it"
+    amounts = [money_text(part.amount, made.currency) for part in made.parts]
+    width = max(map(len, amounts), default=0)
+    _show_branch(
+        f"{counted(len(made.parts), 'part')}, {verdict}",
+        [
+            f"{amount.rjust(width)} {part.kind} {part.id}{_usage_of(part)}"
+            for amount, part in zip(amounts, made.parts, strict=True)
+        ],
+    )
+
+
+def _usage_of(part: metering.AmountPart) -> str:
+    usage = part.explanation
+    if usage is None:
+        return ""
+    events = counted(usage.event_count, "event")
+    return f": {quantities([usage.value])[0]} of {usage.meter}, {usage.formula} of {events}"
 
 
 def show_exported(made: metering.ExportedExplanation) -> None:

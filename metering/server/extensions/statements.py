@@ -43,6 +43,12 @@ def _void(call: Call) -> Answer:
     return Answer(body=call.m.statements.void(call.ids["id"]).to_dict())
 
 
+def _explain(call: Call) -> Answer:
+    made = call.m.explain(call.m.statements.retrieve(call.ids["id"]))
+    body = {**made.to_dict(), "adds_up": made.adds_up()}
+    return Answer(body=body, position=made.position)
+
+
 def _drift(call: Call) -> Answer:
     drift = call.m.statements.drift(call.ids["id"])
     return Answer(body=_drifted(drift), position=drift.position)
@@ -146,6 +152,16 @@ ROUTES = (
         summary="Void a statement: its credits come back, its period is free again.",
         handler=_void,
         recover=_found,
+    ),
+    Route(
+        method="GET",
+        dialect=EXTENSION,
+        path=f"{_ONE}/explanation",
+        scope="read",
+        summary="Explain what is due: its lines and credits, and the usage of each line.",
+        handler=_explain,
+        # The events of a period may be very many.
+        is_heavy=True,
     ),
     Route(
         method="GET",

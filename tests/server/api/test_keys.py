@@ -64,6 +64,7 @@ ALLOWED = {
         ("POST", "/v1/invoices/create_preview"),
         ("GET", "/metering/v1/statements"),
         ("GET", "/metering/v1/statements/{id}"),
+        ("GET", "/metering/v1/statements/{id}/explanation"),
         ("GET", "/metering/v1/statements/{id}/drift"),
         ("POST", "/metering/v1/statements/preview"),
         ("POST", "/metering/v1/credits/preview"),

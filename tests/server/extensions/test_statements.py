@@ -67,6 +67,7 @@ def test_a_statement_is_previewed_finalised_compared_and_voided(
     use(client, event_name, asked["customer"], "1")
     again = ask(client, "post", id=statement_id, **asked)
     drift = ask(client, "get", f"/{statement_id}/drift")
+    why = ask(client, "get", f"/{statement_id}/explanation")
     listed = ask(client, "get", customer=asked["customer"])
     void = ask(client, "post", f"/{statement_id}/void")
 
@@ -82,6 +83,8 @@ def test_a_statement_is_previewed_finalised_compared_and_voided(
         "has_more": False,
         "url": STATEMENTS,
     }
+    assert (why["value"], why["adds_up"]) == (25, True)
+    assert why["parts"][0]["quantity"]["event_count"] == 1
     assert drift["object"] == "metering.statement_drift"
     assert (drift["statement"], drift["amount_change"]) == (statement_id, 10)
     assert drift["lines"][0]["quantity_change"] == "1"

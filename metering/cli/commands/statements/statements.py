@@ -12,6 +12,7 @@ from metering.cli.commands.prices.prices import find_price
 from metering.cli.commands.statements.runs import export, run
 from metering.cli.options import FieldOption, argument, option
 from metering.cli.resource import Done, Listing, Resource
+from metering.cli.screens.explanations import show_amount
 from metering.cli.screens.money import money_text
 from metering.cli.screens.screen import print_document
 from metering.cli.screens.statements import (
@@ -147,6 +148,19 @@ def void(m: metering.Metering, statement: _StatementArgument) -> Done:
     voided = m.statements.void(statement)
     back = money_text(voided.credits_applied, voided.currency)
     return Done(voided, f"Voided {voided.id} of {voided.customer}: {back} came back")
+
+
+@STATEMENTS.add
+def explain(
+    target: StoreTarget, statement: _StatementArgument, *, json: JsonOption = False
+) -> None:
+    """Show what is due as a tree: lines and credits, and the usage of each line."""
+    with target.open() as m:
+        made = m.explain(m.statements.retrieve(statement))
+        if json:
+            print_document({**made.to_dict(), "adds_up": made.adds_up()})
+        else:
+            show_amount(made)
 
 
 @STATEMENTS.add
