@@ -63,6 +63,7 @@ def test_a_statement_is_compared_and_voided(stated: dict[str, Any]) -> None:
 
     why = run("statements", "explain", "st_1").output
     said = document("statements", "explain", "st_1")
+    late = lines("explain", "calls", "--customer", "cus_1", "--late", "st_1")
     drift = run("statements", "drift", "st_1")
     found = document("statements", "drift", "st_1")
     void = run("statements", "void", "st_1")
@@ -72,6 +73,7 @@ def test_a_statement_is_compared_and_voided(stated: dict[str, Any]) -> None:
     assert "111.03 USD line il_1: 1,200.5 of" in why
     assert "sum of 1 event" in why
     assert (said["value"], said["adds_up"]) == (11_103, True)
+    assert [each["kind"] for each in late] == ["cancellation"]
     assert "would change by nothing" in nothing.output
     assert "would change by -111.03 USD" in drift.output
     assert event["identifier"] in drift.output

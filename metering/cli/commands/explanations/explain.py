@@ -58,8 +58,9 @@ def explain(  # noqa: PLR0913  # a command's options are its arguments
     late: Annotated[
         str | None,
         option(
-            "POSITION|TIME",
-            "Show what was recorded after this position of the log, or after this time.",
+            "POSITION|TIME|STATEMENT",
+            "Show what was recorded after this position of the log, after this time, or"
+            " after what a statement counts.",
         ),
     ] = None,
     compare: Annotated[
@@ -120,7 +121,7 @@ def explain(  # noqa: PLR0913  # a command's options are its arguments
             as_of=option_position(as_of, "--as-of"),
         )
         if any(asked):
-            since = option_position(late, "--late")
+            since = _since(m, late)
             table = _asked(made, since, compare, events=events)
             if output is None and not json:
                 table = _on_screen(table)
@@ -131,6 +132,14 @@ def explain(  # noqa: PLR0913  # a command's options are its arguments
             print_document({**made.to_dict(), "adds_up": made.adds_up()})
         else:
             show_explanation(found, made)
+
+
+def _since(
+    m: metering.Metering, late: str | None
+) -> int | datetime | metering.Statement | None:
+    if late is None or late[:1].isdecimal():
+        return option_position(late, "--late")
+    return m.statements.retrieve(late)
 
 
 def _give_exported(made: metering.ExportedExplanation, *, is_json: bool) -> None:
@@ -155,7 +164,7 @@ def _checkpoint_of(
 
 def _asked(
     made: metering.Explanation,
-    since: int | datetime | None,
+    since: int | datetime | metering.Statement | None,
     compare: Path | None,
     *,
     events: bool,
