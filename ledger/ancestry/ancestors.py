@@ -60,9 +60,15 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     ancestors: tuple[Ancestor, ...] = ()
 
     @property
+    def origin(self) -> Ancestor | None:
+        """The last log of which it, or a copy of it, is a branch; None of any other."""
+        rehearsed = (each for each in reversed(self.ancestors) if each.is_rehearsed)
+        return next(rehearsed, None)
+
+    @property
     def is_rehearsal(self) -> bool:
         """Whether nobody is told of what happens in it: it, or an ancestor, is a branch."""
-        return any(each.is_rehearsed for each in self.ancestors)
+        return self.origin is not None
 
     @property
     def epochs(self) -> tuple[str, ...]:

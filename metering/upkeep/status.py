@@ -53,6 +53,9 @@ class StoreStatus(ResourceObject, frozen=True, kw_only=True):
         ahead_seconds: how far the log's time is ahead of the real time, 0 where it is not:
             a clock was wrong, see `LogTimeRepairs.repair`.
         sealed_position: up to which usage lies in segments, 0 where none does.
+        branch_of: the store that this one is a branch of, from which no webhook is sent;
+            None where it is none.
+        branch_position: up to which a branch has the log of its origin.
         loops: the background loops of this process that have run, by name. One that
             fails is tried again, less and less often, until the fault has passed.
     """
@@ -64,6 +67,8 @@ class StoreStatus(ResourceObject, frozen=True, kw_only=True):
     pending_since: datetime | None
     ahead_seconds: int = 0
     sealed_position: int = 0
+    branch_of: str | None = None
+    branch_position: int | None = None
     loops: tuple[LoopStatus, ...] = ()
 
 
@@ -88,6 +93,7 @@ class WorkReceipt(ResourceObject, frozen=True, kw_only=True):
 
 def status_of(engine: Engine) -> StoreStatus:
     """Return the status of a store; see `Metering.status`."""
+    origin = engine.log.lineage.origin
     # Taken in before, and so up to the snapshot's position, but for the newest.
     event_count = engine.log.count_events()
     with engine.log.read() as connection:
@@ -103,6 +109,8 @@ def status_of(engine: Engine) -> StoreStatus:
         pending_since=at_or_none(since),
         ahead_seconds=int(ahead.total_seconds()),
         sealed_position=head.sealed_position,
+        branch_of=None if origin is None else origin.store,
+        branch_position=None if origin is None else origin.up_to,
         loops=loops_of(engine),
     )
 

@@ -30,4 +30,7 @@ def test_a_branch_is_made_where_it_is_said(
     assert_only_fails(again, "there is a store already")
     assert_only_fails(within, "give 1, before it, or 11, its end")
     assert not (tmp_path / "within").exists()
+    said = f"A branch of {place} at position 11: no webhook is sent from it"
+    assert said in " ".join(run("status", "--store", branch).stdout.split())
+    assert "branch of" not in run("status").stdout
     assert document("verify", "--store", branch)["ok"]

@@ -99,7 +99,11 @@ def test_nothing_is_sent_from_a_branch(
         with branch.worker():
             grant(branch, 500)
         assert (sent.enqueued, sent.delivered, sent.failed) == (0, 0, 0)
-        assert branch.status().pending_deliveries == 0
+        status = branch.status()
+        assert (status.pending_deliveries, status.branch_position) == (
+            0,
+            origin.position,
+        )
         assert branch.verify().problems == ()
     assert receiver.received == []
 

@@ -144,5 +144,7 @@ def test_programs_see_how_far_each_work_is() -> None:
         "pending_deliveries": 0,
         "pending_since": None,
         "ahead_seconds": 0,
+        "branch_of": None,
+        "branch_position": None,
         "sealed_position": 0,
     }

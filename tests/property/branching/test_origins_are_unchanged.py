@@ -42,11 +42,27 @@ def _change_meter(m: metering.Metering, number: int) -> None:
         m.meters.deactivate(meter.id)
 
 
+def _correct(m: metering.Metering, number: int) -> None:
+    m.corrections.apply(
+        [
+            {
+                "type": "replace",
+                "event_name": "tokens",
+                "identifiers": [f"event-{number}"],
+                "replace": {"value": str(number)},
+            }
+        ],
+        reason="a rehearsal",
+        author="anybody",
+    )
+
+
 DEEDS: Sequence[Deed] = (
     lambda m, number: m.meter_events.ingest(batch(number * 7, 20)),
     lambda m, number: create_event(m, identifier=f"single-{number}"),
     lambda m, number: cancel_event(m, f"event-{number}"),
     lambda m, number: create_meter(m, f"meter_{number}"),
+    _correct,
     _change_meter,
     lambda m, number: grant(m, 100 + number),
     lambda m, number: apply(m, f"in_{number}"),

@@ -36,6 +36,13 @@ def _show(found: metering.StoreStatus) -> None:
             ("since", found.pending_since),
         ]
     )
+    if found.branch_of is not None and found.branch_position is not None:
+        position = number(found.branch_position)
+        show(
+            f"A branch of {found.branch_of} at position {position}: no webhook is sent"
+            " from it",
+            style="bold",
+        )
     if found.ahead_seconds:
         ahead = f"{number(found.ahead_seconds)} seconds ahead of the real time"
         show(f"The log's time is {ahead}; see metering repair time", style="bold red")
