@@ -44,7 +44,7 @@ class Metering(CallGroups, Copies, Explaining):
             summaries.
         meter_events: create, ingest, list.
         meter_event_adjustments, meter_event_sessions: create.
-        corrections: apply, revert, retrieve, list.
+        corrections: preview, apply, revert, retrieve, list.
         products, prices: create, update, retrieve, list, search; products: delete.
         customers: create, update, retrieve, list, delete.
         subscriptions: create, update, cancel, pause, resume, retrieve, list.

@@ -5,7 +5,7 @@ nothing of their own, so it does not matter which of two stays that two threads 
 """
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from metering.spending.calls import SpendingCalls
 from metering.store.engine import Engine
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from metering.access.api_keys import ApiKeys
     from metering.alerts.alerts import Alerts
     from metering.corrections.corrections import Corrections
+    from metering.corrections.previewing import RehearsedStore
     from metering.credits.applications import CreditApplications
     from metering.credits.grants import CreditGrants
     from metering.credits.transactions import CreditBalanceTransactions
@@ -74,7 +75,7 @@ class CallGroups(SpendingCalls):
         """Events that were wrong, cancelled or replaced at any age."""
         from metering.corrections.corrections import Corrections
 
-        return Corrections(self._engine)
+        return Corrections(self._engine, cast("RehearsedStore", self))
 
     @cached_property
     def products(self) -> "Products":

@@ -70,6 +70,7 @@ _NAMES: Final = {
         " ProductFeature SummaryEntitlements"
     ),
     "metering.corrections.corrections": "Corrections",
+    "metering.corrections.impact": "Impact",
     "metering.corrections.requests": "ChangeParams ReplaceParams",
     "metering.corrections.resources": "Correction",
     "metering.errors": (

@@ -77,6 +77,7 @@ from metering.copies.receipts import (
 )
 from metering.copies.restoring import restore
 from metering.corrections.corrections import Corrections
+from metering.corrections.impact import Impact
 from metering.corrections.requests import ChangeParams, ReplaceParams
 from metering.corrections.resources import Correction
 from metering.credits.applications import CreditApplications
@@ -319,7 +320,7 @@ __all__ = [
     "ErrorType", "Event", "EventData", "Events", "EventsUnrecordedError",
     "Explanation", "ExplanationPart", "ExportReceipt", "ExportUnavailableError",
     "ExportedExplanation", "ExportedFile",
-    "Feature", "Features", "FixedClock", "FlexibleBilling", "HoldAllocation", "IdentifierConflictError", "IngestProgress",
+    "Feature", "Features", "FixedClock", "FlexibleBilling", "HoldAllocation", "IdentifierConflictError", "Impact", "IngestProgress",
     "IngestReceipt", "InvalidRequestError", "InvoiceConflictError", "InvoiceIssuer",
     "InvoiceLineItem", "InvoiceLineParams", "ItemPriceSince", "LineDrift",
     "ListObject", "LogDamagedError", "LogTimeRepairs", "LoopStatus",

@@ -248,6 +248,7 @@ class AsyncCreditHolds(AsyncGroup[CreditHolds]):
 class AsyncCorrections(AsyncGroup[Corrections]):
     """`metering.Corrections`, awaited."""
 
+    preview = awaited(Corrections.preview, is_heavy=True)
     apply = awaited(Corrections.apply, is_heavy=True)
     revert = awaited(Corrections.revert, is_heavy=True)
     retrieve = awaited(Corrections.retrieve)

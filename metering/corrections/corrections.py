@@ -21,13 +21,17 @@ from ledger.usage.columns import usage_rows
 from metering.arguments.ids import found_by_id
 from metering.arguments.pages import LIMIT, ListObject, listed, page_of
 from metering.arguments.schema import checked, checked_value
+from metering.arguments.words import UsageWindowName
+from metering.arguments.zones import ZoneName
 from metering.corrections.choosing import ROWS_AT_A_TIME
+from metering.corrections.impact import Impact
 from metering.corrections.planning import (
     SOURCES,
     CorrectionPlan,
     CorrectionPlanning,
     Replacements,
 )
+from metering.corrections.previewing import RehearsedStore, preview
 from metering.corrections.requests import (
     ChangeParams,
     Changes,
@@ -50,8 +54,35 @@ _CommitContent: TypeAlias = Sequence[Fact] | pa.RecordBatch
 class Corrections:
     """The corrections of a store."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, store: RehearsedStore) -> None:
         self._engine = engine
+        self._store = store
+
+    def preview(
+        self,
+        changes: Sequence[ChangeParams] | Replacements,
+        *,
+        window: UsageWindowName | None = "day",
+        timezone: ZoneName = "UTC",
+    ) -> Impact:
+        """Return what a correction would change, and change nothing.
+
+        It is applied to a branch of the store, which is thrown away; so it shows what
+        applying it does, if nothing else happens meanwhile.
+
+        Args:
+            changes: as for `apply`.
+            window: of usage: hour, day, week or month; None is one.
+            timezone: IANA name of the zone whose clocks the windows follow.
+
+        Raises:
+            ResourceMissingError: as for `apply`.
+            InvalidRequestError: as for `apply`.
+            SourceError: as for `apply`.
+        """
+        if not isinstance(changes, SOURCES):
+            changes = checked_value(Changes, changes, "changes")
+        return preview(self._store, changes, window, timezone)
 
     def apply(
         self,

@@ -10,6 +10,8 @@ from msgspec import Meta
 from metering.arguments.pages import PageRequest
 from metering.arguments.strings import CustomerId, Name
 from metering.arguments.times import Time
+from metering.arguments.words import UsageWindowName
+from metering.arguments.zones import ZoneName
 from metering.usage.requests import LogPosition, PayloadParams
 
 ChangeTypeName = Literal["cancel", "replace"]
@@ -76,19 +78,25 @@ class CorrectionPreview(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         changes: which events are cancelled or replaced; each event once.
+        window: of usage, hour, day, week or month.
+        timezone: IANA name of the zone whose clocks the windows follow.
     """
 
     changes: Changes
+    window: UsageWindowName = "day"
+    timezone: ZoneName = "UTC"
 
 
-class CorrectionApply(CorrectionPreview, frozen=True, kw_only=True):
+class CorrectionApply(msgspec.Struct, frozen=True, kw_only=True):
     """What is changed, why, and by whom.
 
     Attributes:
+        changes: which events are cancelled or replaced; each event once.
         reason: why, for whoever asks later.
         author: who decided it.
     """
 
+    changes: Changes
     reason: CorrectionReason
     author: CorrectionAuthor
 

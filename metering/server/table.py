@@ -3,6 +3,7 @@
 from metering.server.api.routes import Route
 from metering.server.extensions import (
     bulk,
+    corrections,
     credit_holds,
     credit_pools,
     credit_schedules,
@@ -61,6 +62,7 @@ ROUTES: tuple[Route, ...] = (
     *extension_meter_events.ROUTES,
     *extension_entitlements.ROUTES,
     *statements.ROUTES,
+    *corrections.ROUTES,
     *explanations.ROUTES,
     *reaggregation.ROUTES,
     *operations.ROUTES,

@@ -32,7 +32,7 @@ PROMISED = """
     DefaultRecurringParams DeletedCustomer DeliveryReceipt Difference EntitlementCheck Entitlements ErrorReport ErrorReports
     ErrorType Event EventData Events EventsUnrecordedError Explanation ExplanationPart
     ExportReceipt ExportUnavailableError ExportedExplanation ExportedFile Feature Features FixedClock
-    FlexibleBilling HoldAllocation IdentifierConflictError IngestProgress IngestReceipt
+    FlexibleBilling HoldAllocation IdentifierConflictError Impact IngestProgress IngestReceipt
     InvalidRequestError InvoiceConflictError InvoiceIssuer InvoiceLineItem
     InvoiceLineParams ItemPriceSince LineDrift ListObject LogDamagedError
     LogTimeRepairs LoopStatus MarketingFeature MarketingFeatureParams Meter

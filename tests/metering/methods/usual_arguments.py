@@ -99,6 +99,7 @@ def usual_arguments(
     m.reports.create(**reported)
     given: dict[str, Given] = {
         "corrections.apply": correction_of(event),
+        "corrections.preview": {"changes": correction_of(event)["changes"]},
         "alerts.create": alert,
         "api_keys.create": {"name": "a", "scopes": ["read"]},
         # No directory can be made there.

@@ -1,14 +1,19 @@
-"""Random corrections: every answer equals that of the events, and reverting undoes all."""
+"""Random corrections: a preview says what happens, and reverting undoes all of it."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
-from hypothesis import given
+import pyarrow as pa
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import metering
 from tests.conftest import StoreTargets
+from tests.metering.refusals import refused
+from tests.metering.usual_credits import grant
 from tests.metering.usual_usage import NOW, create_meter
 from tests.segment_places import places_of
 
@@ -19,7 +24,7 @@ WHY: Any = {"reason": "wrong", "author": "Ada"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class History:
+class CorrectedLife:
     """Meters, events by portions, what is done between them, and what is corrected."""
 
     meters: tuple[tuple[Any, Any], ...]
@@ -55,7 +60,7 @@ def changes() -> st.SearchStrategy[Any]:
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> History:
+def histories(draw: st.DrawFn) -> CorrectedLife:
     one = st.tuples(
         st.sampled_from(NAMES),
         st.sampled_from(CUSTOMERS),
@@ -64,7 +69,7 @@ def histories(draw: st.DrawFn) -> History:
     )
     events = draw(st.lists(one, min_size=4, max_size=24))
     windows = st.sampled_from([None, "hour", "day"])
-    return History(
+    return CorrectedLife(
         meters=tuple(
             (formula, draw(windows))
             for formula in ("sum", "last", draw(EXTREMES), "unique_count")
@@ -76,13 +81,14 @@ def histories(draw: st.DrawFn) -> History:
     )
 
 
-def test_a_correction_and_its_revert_leave_every_answer_as_it_was(
+def test_a_correction_does_what_its_preview_says_and_its_revert_undoes_it(
     store_targets: StoreTargets,
 ) -> None:
     """In totals and in events, sealed before, sealed after or not, whatever the meter."""
 
+    @settings(max_examples=max(3, settings().max_examples // 4))
     @given(histories())
-    def undone(history: History) -> None:
+    def undone(history: CorrectedLife) -> None:
         clock = metering.FixedClock(NOW)
         with (
             store_targets() as target,
@@ -92,28 +98,65 @@ def test_a_correction_and_its_revert_leave_every_answer_as_it_was(
             record(history, m)
             made = []
             for asked in history.corrections:
-                before = answers(m)
+                m.catch_up()
+                before, told, money = answers(m), figures(m), billed(m)
                 try:
-                    corrected = m.corrections.apply(asked, **WHY)
-                except metering.InvalidRequestError:
+                    impact = m.corrections.preview(asked)
+                except metering.InvalidRequestError as refusal:
+                    with refused(refusal.code, refusal.param):
+                        m.corrections.apply(asked, **WHY)
                     assert answers(m) == before
                     continue
-                made.append((before, corrected))
+                assert (answers(m), figures(m)) == (before, told)
+                corrected = m.corrections.apply(asked, **WHY)
+                made.append((before, money, corrected))
+                m.catch_up()
+                assert foretold(impact, told) == changes_of(told, figures(m))
                 assert answers(other) == answers(m)
             if history.is_sealed[1]:
                 m.seal()
-            for before, corrected in reversed(made):
+            for before, money, corrected in reversed(made):
                 other.corrections.revert(corrected.id)
                 assert answers(m) == answers(other) == before
+                assert billed(m) == money
             m.rebuild()
             assert m.verify().problems == ()
 
     undone()
 
 
-def record(history: History, m: metering.Metering) -> None:
-    for name, (formula, window) in zip(NAMES, history.meters, strict=True):
+def sell(history: CorrectedLife, m: metering.Metering) -> None:
+    """Meters, alerts on them, and prices of the first, which customers pay."""
+    made = [
         create_meter(m, name, formula, event_time_window=window)
+        for name, (formula, window) in zip(NAMES, history.meters, strict=True)
+    ]
+    for meter, (formula, _) in zip(made, history.meters, strict=True):
+        for recurrence in ("one_time", "calendar_day"):
+            if formula in {"sum", "count", "last"}:
+                asked: Any = {"gte": 3, "meter": meter.id, "recurrence": recurrence}
+                m.alerts.create(
+                    title=f"{meter.event_name} {recurrence}",
+                    alert_type="usage_threshold",
+                    usage_threshold=asked,
+                )
+    price = m.prices.create(
+        currency="usd",
+        product_data={"name": "tokens"},
+        unit_amount=7,
+        recurring={
+            "interval": "month",
+            "usage_type": "metered",
+            "meter": made[0].id,
+        },
+    )
+    for customer in CUSTOMERS:
+        grant(m, 20, customer=customer)
+        m.subscriptions.create(customer=customer, items=[{"price": price.id}])
+
+
+def record(history: CorrectedLife, m: metering.Metering) -> None:
+    sell(history, m)
     ends = [*sorted(history.cuts), len(history.events)]
     start = 0
     for end in ends:
@@ -133,8 +176,77 @@ def record(history: History, m: metering.Metering) -> None:
         if rows:
             assert m.meter_events.ingest(rows).accepted == len(rows)
         start = max(start, end)
+    m.statements.finalize(
+        id="st_1",
+        customer=CUSTOMERS[0],
+        prices=[m.prices.list()[0].id],
+        start_time=NOW - timedelta(days=1),
+        end_time=NOW - timedelta(minutes=1),
+    )
     if history.is_sealed[0]:
         m.seal()
+
+
+def figures(m: metering.Metering) -> dict[Any, Any]:
+    """Of every customer: triggers, what is billed, balances, and usage by day."""
+    found: dict[Any, Any] = Counter(
+        ("alert", each.alert.id, each.customer, each.value, each.timestamp)
+        for each in m.alerts.triggered()
+    )
+    for line in m.statements.drift("st_1").lines:
+        found["statement", "st_1", line.line] = line.amount_now
+    for customer in (*CUSTOMERS, "cus_3"):
+        for each in m.credit_balance_summary.retrieve(
+            customer=customer, include_unbilled_usage=True
+        ).balances:
+            for name, amount in (
+                ("available", each.available_balance),
+                ("unbilled", each.unbilled_usage),
+                ("uncovered", each.uncovered_usage),
+            ):
+                if amount is not None:
+                    found["balance", customer, name] = amount.monetary.value
+    for row in m.usage().to_pylist():
+        key = row["event_name"], row["customer"], row["window_start"]
+        found["usage", *key] = row["value"]
+    return found
+
+
+def changes_of(before: dict[Any, Any], after: dict[Any, Any]) -> dict[Any, Any]:
+    return {
+        key: (was, now)
+        for key in {*before, *after}
+        if (was := before.get(key, 0)) != (now := after.get(key, 0))
+    }
+
+
+def foretold(impact: metering.Impact, before: dict[Any, Any]) -> dict[Any, Any]:
+    """A preview, as `changes_of` has changes."""
+
+    def rows(kind: str, table: pa.Table, *keys: str) -> dict[Any, Any]:
+        return {
+            (kind, *(row[key] for key in keys)): (row["before"], row["after"])
+            for row in table.to_pylist()
+        }
+
+    triggers = Counter(
+        ("alert", r["alert"], r["customer"], Decimal(r["value"]), r["timestamp"])
+        for r in impact.alerts.to_pylist()
+    )
+    return {
+        **{
+            key: (before.get(key, 0), before.get(key, 0) + count)
+            for key, count in triggers.items()
+        },
+        **rows("statement", impact.statements, "statement", "line"),
+        **rows("balance", impact.balances, "customer", "balance"),
+        **rows("usage", impact.usage, "event_name", "customer", "window_start"),
+    }
+
+
+def billed(m: metering.Metering) -> dict[Any, Any]:
+    """The figures but for triggers, which stay."""
+    return {key: each for key, each in figures(m).items() if key[0] != "alert"}
 
 
 def answers(m: metering.Metering) -> Any:
