@@ -13,6 +13,7 @@ from metering.copies.calls import Copies
 from metering.explaining.explaining import Explaining
 from metering.groups import CallGroups
 from metering.recording.limits import MAX_AGE, MAX_EVENTS
+from metering.upkeep.auditing.pace import EVERY, LONGEST_EVERY, AuditPace
 from metering.upkeep.polling import LONGEST_POLL, POLL
 
 if TYPE_CHECKING:
@@ -174,17 +175,23 @@ class Metering(CallGroups, Copies, Explaining):
         *,
         poll: timedelta = POLL,
         progress: Callable[[WorkReceipt], None] | None = None,
+        audit: timedelta | None = EVERY,
+        audit_files: bool = False,
     ) -> Worker:
         """Keep the store current for as long as a with statement lasts.
 
-        Its thread evaluates alerts, delivers to webhook endpoints, and seals. Several
+        Its threads evaluate alerts, deliver to webhook endpoints, seal and audit. Several
         workers may share a store: nothing is done twice. What fails is tried again, less
         and less often, and holds up nothing else; `status` says what. An error that does
         not pass by itself is raised where the with statement ends, if it has not.
 
         Args:
             poll: how often it looks for new records and due work, up to a second.
-            progress: is called in that thread after each round that came to something.
+            progress: is called in its thread after each round that came to something.
+            audit: how long after the end of a pass of `Metering.audit` the next begins, up
+                to a year: a little at a time, mostly while nothing is recorded. None is
+                never.
+            audit_files: whether passes read the whole files of segments.
 
         Raises:
             InvalidRequestError: an argument is malformed.
@@ -192,7 +199,11 @@ class Metering(CallGroups, Copies, Explaining):
         from metering.upkeep.worker import Worker
 
         seconds = duration(poll, "poll", LONGEST_POLL).total_seconds()
-        return Worker(self._engine, poll_seconds=seconds, progress=progress)
+        pace = None
+        if audit is not None:
+            every = duration(audit, "audit", LONGEST_EVERY)
+            pace = AuditPace(every=every, files=audit_files)
+        return Worker(self._engine, poll_seconds=seconds, progress=progress, audit=pace)
 
     def recorder(  # settings have names
         self,

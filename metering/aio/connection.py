@@ -48,6 +48,7 @@ from metering.aio.opening import Opening
 from metering.aio.recorder import AsyncRecorder
 from metering.connection import Metering
 from metering.recording.recorder import Recorder
+from metering.upkeep.auditing.pace import EVERY
 from metering.upkeep.polling import POLL
 from metering.upkeep.status import WorkReceipt
 
@@ -177,6 +178,8 @@ class AsyncMetering(AsyncGroup[Metering]):
         *,
         poll: timedelta = POLL,
         progress: Callable[[WorkReceipt], None] | None = None,
+        audit: timedelta | None = EVERY,
+        audit_files: bool = False,
     ) -> AsyncIterator[Worker]:
         """Keep the store current for as long as an async with statement lasts.
 
@@ -185,7 +188,9 @@ class AsyncMetering(AsyncGroup[Metering]):
         Raises:
             Exception: where the statement ends, what the worker fails with for good.
         """
-        worker = self.sync.worker(poll=poll, progress=progress)
+        worker = self.sync.worker(
+            poll=poll, progress=progress, audit=audit, audit_files=audit_files
+        )
         worker.__enter__()
         try:
             yield worker

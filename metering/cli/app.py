@@ -130,6 +130,10 @@ COMMANDS = {
         "commands.operations.upkeep:verify",
         "Prove that the log is as it was recorded",
     ),
+    "audit": (
+        "commands.operations.audit:audit",
+        "Show how much was compared with the log, and when",
+    ),
     "backup": (
         "commands.operations.backups:backup",
         "Back the store up while it is used",

@@ -19,7 +19,7 @@ class LoopStatus(ResourceObject, frozen=True, kw_only=True):
     Attributes:
         name: what it does: ``worker`` (looks for news), ``alerts``, ``webhooks`` (makes
             deliveries), ``deliveries`` (one for each endpoint that fails, too),
-            ``reports``, ``progress``, ``sealing``, ``reclaiming`` (of space), ``keeping`` and ``runs``
+            ``reports``, ``auditing``, ``progress``, ``sealing``, ``reclaiming`` (of space), ``keeping`` and ``runs``
             (of what is derived), or ``recorder``.
         last_done: when it last did what it is for; None where it never has.
         failing_since: None where it does not fail.

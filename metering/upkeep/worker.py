@@ -2,7 +2,8 @@
 
 A round takes in what was recorded, evaluates alerts, makes reports of what the stream
 refused, enqueues events, and starts the deliveries that are due; a tail that grew too
-long is sealed in another thread, and reports that were asked for are made in another. Each step is recorded at most once in a store, so that
+long is sealed in another thread, reports that were asked for are made in another, and
+the store is audited in a third. Each step is recorded at most once in a store, so that
 several workers can share it, and one finishes what another left undone.
 """
 
@@ -16,6 +17,8 @@ from ledger.background import BackgroundLoop, BackgroundLoops, Backoff, may_pass
 from ledger.errors import StoreClosedError, StoreForkedError
 from metering.reporting.background import BackgroundReports
 from metering.store.engine import Engine
+from metering.upkeep.auditing.background import BackgroundAudit
+from metering.upkeep.auditing.pace import AuditPace
 from metering.upkeep.status import WorkReceipt
 from metering.webhooks.delivery.delivering import Lanes, Tally
 from metering.webhooks.delivery.sending import sender_of
@@ -47,6 +50,7 @@ class Worker:
             process records wakes it.
         progress: is called in its thread after each round that did something. What it
             fails for is added to what it is called with next.
+        audit: when it audits; None is never.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Worker:
         *,
         poll_seconds: float,
         progress: Callable[[WorkReceipt], None] | None,
+        audit: AuditPace | None,
     ) -> None:
         self._engine = engine
         self._poll_seconds = poll_seconds
@@ -74,11 +79,17 @@ class Worker:
         self._reports = BackgroundReports(
             engine, self._steps.reports, self._stopping.is_set
         )
+        self._audit = None if audit is None else self._auditing(audit)
 
     def __enter__(self) -> Self:
         """Start the thread."""
         self._thread.start()
         return self
+
+    def _auditing(self, pace: AuditPace) -> BackgroundAudit:
+        return BackgroundAudit(
+            self._engine, self._steps.auditing, pace.every, with_files=pace.files
+        )
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Stop, once the attempts that are being made are recorded.
@@ -132,12 +143,16 @@ class Worker:
         finally:
             self._stopping.set()
             self._reports.join()
+            if self._audit is not None:
+                self._audit.stop()
             self._steps.end()
             self._ended.set()
 
     def _work(self) -> None:
         sender, background = sender_of(self._engine.settings), self._background
         lanes = Lanes(self._engine, sender, self._stopping.is_set, background)
+        if self._audit is not None:
+            self._audit.start()
         with lanes:
             while not self._stopping.is_set():
                 started = monotonic()
@@ -174,6 +189,8 @@ class Worker:
             self._report(0, 0, tally)
         if has_news:
             engine.sealing.appended()
+            if self._audit is not None:
+                self._audit.noticed()
 
     def _report(
         self, triggered: int, enqueued: int, tally: Tally, *, is_last: bool = False
@@ -209,6 +226,7 @@ class _RoundSteps:
         webhooks: makes events, and deliveries of them.
         deliveries: starts those that are due.
         reports: makes those that were asked for.
+        auditing: compares what answers are made of with the log.
         reporting: calls the caller's own function.
     """
 
@@ -219,10 +237,12 @@ class _RoundSteps:
         self.webhooks = self._begin("webhooks", "Events are not enqueued")
         self.deliveries = self._begin("deliveries", "Deliveries are not started")
         self.reports = self._begin("reports", "Reports are not made")
+        self.auditing = self._begin("auditing", "The store is not audited")
         self.reporting = self._begin("progress", "What the worker did is not reported")
         # Looking is done in every round, and reporting where there is something to say.
         self._retried = (self.alerts, self.webhooks, self.deliveries, self.reports)
-        self._all = (self.looking, *self._retried, self.reporting)
+        others = self.looking, self.auditing, self.reporting
+        self._all = (*others, *self._retried)
 
     @property
     def are_due(self) -> bool:

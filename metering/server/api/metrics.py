@@ -18,6 +18,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from metering.audits.resources import AuditPass
 from metering.server.api.error_responses import REFUSALS
 from metering.server.api.requests import HttpResponse
 from metering.upkeep.status import LoopStatus, StoreStatus
@@ -107,10 +108,15 @@ class Metrics:
         """Return the metrics of a route."""
         return RouteMetrics(self, method, route)
 
-    def text(self, status: StoreStatus) -> bytes:
-        """Write all that was counted, and how far the store is."""
+    def text(self, status: StoreStatus, audited: AuditPass | None) -> bytes:
+        """Write all that was counted, how far the store is, and what an audit found.
+
+        Args:
+            status: of the store.
+            audited: the last pass that has ended; None where none has.
+        """
         of_store = CollectorRegistry()
-        of_store.register(_OfStore(status))
+        of_store.register(_OfStore(status, audited))
         return generate_latest(self._registry) + generate_latest(of_store)
 
 
@@ -156,8 +162,9 @@ class RouteMetrics:
 class _OfStore(Collector):
     """The metrics of a store, the same at every server of it."""
 
-    def __init__(self, status: StoreStatus) -> None:
+    def __init__(self, status: StoreStatus, audited: AuditPass | None) -> None:
         self._status = status
+        self._audited = audited
 
     def collect(self) -> Iterator[Metric]:
         """Return them."""
@@ -194,6 +201,38 @@ class _OfStore(Collector):
                 "Position of the log up to which alerts on usage were evaluated.",
                 status.evaluated_position,
             )
+        if self._audited is not None:
+            yield from _of_audit(self._audited)
+
+
+def _of_audit(last: AuditPass) -> Iterator[Metric]:
+    """Return the metrics of the last pass of the audit that has ended."""
+    assert last.ended is not None, "it has ended"
+    yield GaugeMetricFamily(
+        "metering_audit_differences",
+        "What the last pass of the audit found that differs from the log.",
+        last.difference_count,
+    )
+    yield GaugeMetricFamily(
+        "metering_audit_position",
+        "Position of the log up to which the last pass of the audit compared.",
+        last.position,
+    )
+    yield GaugeMetricFamily(
+        "metering_audit_last_done_timestamp_seconds",
+        "When the last pass of the audit ended.",
+        last.ended.timestamp(),
+    )
+    yield GaugeMetricFamily(
+        "metering_audit_entries_missing",
+        "Entries that were acknowledged and that the last pass did not find.",
+        last.entries - last.entries_present,
+    )
+    yield GaugeMetricFamily(
+        "metering_audit_hourly_totals_differing",
+        "Hourly totals that are not what their events add up to.",
+        last.hourly_totals - last.hourly_totals_explained,
+    )
 
 
 def _of_loops(loops: Sequence[LoopStatus]) -> Iterator[Metric]:

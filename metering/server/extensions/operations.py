@@ -1,13 +1,14 @@
 """Routes for operators of the server: how far its store is, and what it did."""
 
 from metering.arguments.times import time_of
-from metering.bodies import Body
+from metering.bodies import Body, body_of
 from metering.server.api.metrics import MEDIA_TYPE
 from metering.server.api.routes import Answer, Call, Content, Route
 from metering.server.grammar.dialects import EXTENSION, V1
 from metering.upkeep.status import LoopStatus
 
 HEALTH = "/metering/v1/health"
+AUDIT = "/metering/v1/audit"
 METRICS = "/metrics"
 
 
@@ -41,9 +42,15 @@ def _loop(status: LoopStatus) -> Body:
     }
 
 
+def _audit(call: Call) -> Answer:
+    status = call.m.audit.status()
+    return Answer(body=body_of(status), position=status.position)
+
+
 def _metrics(call: Call) -> Answer:
     status = call.m.status()
-    content = Content(media_type=MEDIA_TYPE, body=call.metrics.text(status))
+    text = call.metrics.text(status, call.m.audit.status().last_pass)
+    content = Content(media_type=MEDIA_TYPE, body=text)
     return Answer(content=content, position=status.position)
 
 
@@ -55,6 +62,14 @@ ROUTES = (
         scope="read",
         summary="Report how far the log goes and what is still to be delivered.",
         handler=_health,
+    ),
+    Route(
+        method="GET",
+        dialect=EXTENSION,
+        path=AUDIT,
+        scope="read",
+        summary="Report how much was compared with the log, by meter and segment.",
+        handler=_audit,
     ),
     Route(
         method="GET",

@@ -102,6 +102,7 @@ ALLOWED = {
         ("GET", "/metering/v1/explain/late"),
         ("GET", "/metering/v1/usage"),
         ("POST", "/metering/v1/usage"),
+        ("GET", "/metering/v1/audit"),
         ("GET", "/metering/v1/health"),
         ("GET", "/metrics"),
     },

@@ -161,6 +161,26 @@ def test_metrics_are_open_to_keys_that_read_and_wait_for_positions(
         assert refused.status == 400
 
 
+def test_what_was_audited_is_answered_and_measured(server: Server) -> None:
+    with server.store() as store:
+        made = store.audit.run()
+        status = store.audit.status()
+    assert made is not None
+
+    answered = server.ask("GET", "/metering/v1/audit")
+    after = scrape(server)
+
+    assert answered.status == 200
+    assert answered.json["object"] == "metering.audit"
+    assert answered.json["ok"] is True
+    assert answered.json["last_pass"]["id"] == made.id
+    assert len(answered.json["meters"]) == len(status.meters)
+    assert after[sample("audit_differences")] == 0
+    assert after[sample("audit_position")] == made.position
+    assert after[sample("audit_entries_missing")] == 0
+    assert after[sample("audit_hourly_totals_differing")] == 0
+
+
 LOOP = {
     "code": TEXT_OR_NULL,
     "failing_since": TEXT_OR_NULL,

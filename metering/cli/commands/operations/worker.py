@@ -13,6 +13,8 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Annotated
 
+import typer
+
 import metering
 from ledger.database.directories import LOG_FILE, exposed_mode
 from metering.cli.door import complain
@@ -23,9 +25,11 @@ from metering.cli.screens.text import counted, number, second
 from metering.cli.signatures import JsonOption, on_target
 from metering.cli.targets import StoreTarget
 from metering.environment import secret_key_file_of
+from metering.upkeep.auditing.pace import EVERY, LONGEST_EVERY
 from metering.upkeep.polling import LONGEST_POLL, POLL
 
 _MILLISECOND = timedelta(milliseconds=1)
+_MINUTE = timedelta(minutes=1)
 _SECONDS_BETWEEN_LINES = 1.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -43,10 +47,26 @@ def worker(
             max=LONGEST_POLL // _MILLISECOND,
         ),
     ] = POLL // _MILLISECOND,
+    audit: Annotated[
+        int,
+        option(
+            "MINUTES",
+            "How long after a pass of the audit the next one begins; 0 is never.",
+            min=0,
+            max=LONGEST_EVERY // _MINUTE,
+        ),
+    ] = EVERY // _MINUTE,
+    audit_files: Annotated[
+        bool,
+        typer.Option(
+            "--audit-files",
+            help="Read the whole files of segments in each pass of the audit.",
+        ),
+    ] = False,
     allow_private: AllowPrivateOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Evaluate alerts, deliver to webhook endpoints and seal, until stopped.
+    """Evaluate alerts, deliver to webhook endpoints, seal and audit, until stopped.
 
     Any number of workers may run on one store. SIGTERM or Ctrl-C stops a worker after
     the deliveries that are under way; a second signal stops it at once, and the next
@@ -58,7 +78,12 @@ def worker(
         complaining(),
         target.open(allow_private_webhooks=allow_private) as m,
         _stopped_by_a_signal(),
-        m.worker(poll=poll * _MILLISECOND, progress=done.put) as working,
+        m.worker(
+            poll=poll * _MILLISECOND,
+            progress=done.put,
+            audit=audit * _MINUTE if audit else None,
+            audit_files=audit_files,
+        ) as working,
     ):
         complain_of_readers(target)
         if not json:
