@@ -14,7 +14,6 @@ from ledger.commits import read_head
 from ledger.errors import ClockSkewError
 from ledger.facts.alerts import CreditAlertRecovered, CreditAlertTriggered
 from ledger.facts.test_clocks import TestClockTime
-from ledger.facts.union import FACTS
 from metering.errors import InvalidRequestError
 from metering.spending.burn_down import BurnDown, Present
 from metering.store.engine import Engine
@@ -96,17 +95,14 @@ class BurnDownWatch:
         self._quiet = checkpoint, place
         return True
 
-    def may_recover(self, writing: Writing, pending: PendingUsage) -> bool:
-        """Whether what a transaction recorded may have raised what had fallen."""
-        commit = writing.commit
-        if commit is None or not isinstance(commit.content, FACTS):
-            return False
+    def may_recover(self, writing: Writing, before: int) -> bool:
+        """Whether what was recorded after a position may have raised what had fallen."""
         clocked = self._engine.clocked(writing, writing.head)
         queries = BurnDownQueries(CreditQueries(writing.connection, clocked=clocked))
-        before = Occurrence(writing.log_now, commit.first_position - 1)
-        touched = queries.touched(
-            before, Occurrence(writing.log_now, writing.head.position), clocked
-        )
+        # Time brought about nothing meanwhile: it is one instant.
+        now = writing.log_now
+        up_to = Occurrence(now, writing.head.position)
+        touched = queries.touched(Occurrence(now, before), up_to, clocked)
         if touched.customers is None:
             return True
         return bool(queries.fallen(sorted(touched.customers)))

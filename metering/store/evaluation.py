@@ -44,8 +44,8 @@ class BurnDownAlerts(Protocol):
     ) -> bool:
         """Whether nothing triggers by what was recorded before a transaction."""
 
-    def may_recover(self, writing: Writing, pending: PendingUsage) -> bool:
-        """Whether what a transaction recorded may have raised what had fallen."""
+    def may_recover(self, writing: Writing, before: int) -> bool:
+        """Whether what was recorded after a position may have raised what had fallen."""
 
     def is_needed(self, writing: Writing) -> bool:
         """Whether there is such an alert, as a transaction sees it."""
@@ -126,8 +126,9 @@ class Evaluator:
                     yield writing
                     return
                 if is_looked_at and self._is_settled(writing, is_first=is_first):
+                    before = writing.head.position
                     yield writing
-                    may_recover = self._may_recover(writing)
+                    may_recover = self._may_recover(writing, before)
                     break
             if is_looked_at:
                 self.evaluate()
@@ -150,10 +151,10 @@ class Evaluator:
             return True
         return self.burn_down().is_settled(writing, self._watched, is_first=is_first)
 
-    def _may_recover(self, writing: Writing) -> bool:
+    def _may_recover(self, writing: Writing, before: int) -> bool:
         if self.burn_down is None or writing.commit is None:
             return False
-        return self.burn_down().may_recover(writing, self._watched)
+        return self.burn_down().may_recover(writing, before)
 
     @property
     def has_credit_alerts(self) -> bool:

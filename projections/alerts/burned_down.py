@@ -14,7 +14,7 @@ from sqlalchemy import Connection, bindparam, or_, select, update
 from ledger.commits import read_head
 from ledger.database.bulk import is_among
 from ledger.errors import StoreDamagedError
-from ledger.facts.adjustments import MeterEventCancelled
+from ledger.facts.adjustments import AdjustmentFact
 from ledger.facts.prices import PriceUpdated
 from ledger.facts.statements import StatementFinalized, StatementVoided
 from ledger.facts.subscriptions import SubscriptionChange, SubscriptionCreated
@@ -174,7 +174,7 @@ class BurnDownQueries:
         span = {"after": after.instant, "up_to": up_to.instant}
         customers.update(connection.execute(_OPEN_UNTIL, span).scalars())
         for fact in facts:
-            if isinstance(fact, MeterEventCancelled):
+            if isinstance(fact, AdjustmentFact):
                 customers.add(fact.customer)
             elif isinstance(fact, TestClockReady):
                 customers.update(clocked.of_clock(fact.test_clock_id))

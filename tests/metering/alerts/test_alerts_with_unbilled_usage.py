@@ -147,6 +147,19 @@ def test_usage_from_before_the_alert_counts_and_credits_that_were_low_do_not(
     assert fallen(m) == [290, 270]
 
 
+def test_corrections_make_what_is_left_rise_and_fall(m: metering.Metering) -> None:
+    watch(m)
+    event = use(m, 60)
+    wrong: Any = {"type": "cancel", "event_name": "tokens"}
+
+    made = m.corrections.apply(
+        [{**wrong, "identifiers": [event.identifier]}], reason="twice", author="Ada"
+    )
+    m.corrections.revert(made.id, reason="once", author="Ada")
+
+    assert fallen(m) == [400, 400]
+
+
 def test_a_process_that_begins_finds_what_was_not_looked_at(
     connect: Connect, clock: metering.FixedClock
 ) -> None:
