@@ -260,8 +260,12 @@ class HoldsGroup:
             drafts = _of_one_time(seen, drafts)
             return _whose(seen, [*drafts.values()])
 
+        lowers = all(isinstance(each, HoldToCreate) for each in drafts.values())
         try:
-            with self._engine.writing_credits(whose) as (writing, _):
+            with self._engine.writing_credits(whose, only_lowers=lowers) as (
+                writing,
+                _,
+            ):
                 known = self._kept.taken(writing)
                 decided, refused = self._decide(writing, known, drafts)
                 ids = self._ids_of(known.seen, [each.hold for each in decided.values()])

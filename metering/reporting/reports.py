@@ -29,7 +29,8 @@ from metering.reporting.requests import (
 from metering.reporting.resources import ReportFile, ReportRun, ReportType
 from metering.reporting.shown import file_resource, run_resource
 from metering.reporting.types import DEFINITIONS, type_resource
-from metering.store.engine import Engine, everybody
+from metering.store.engine import Engine
+from metering.store.scheduled_credits import everybody
 from projections.kernels.reports import ReportRecord
 from projections.reports.queries import ReportQueries
 

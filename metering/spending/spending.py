@@ -79,7 +79,10 @@ def spend_usage(engine: Engine, burn_down: BurnDown, asked: UsageSpend) -> Meter
     def whose(seen: CreditQueries) -> list[str]:
         return drawing_together(seen, [asked.customer])
 
-    with engine.writing_credits(whose, needs_events=True) as (writing, seen):
+    with engine.writing_credits(whose, needs_events=True, only_lowers=True) as (
+        writing,
+        seen,
+    ):
         definitions = engine.catalog.read(writing.connection)
         found = metered_by(definitions, asked.meter)
         check_adds_up(found, asked.quantity)

@@ -65,11 +65,6 @@ def on_nobodys_behalf() -> Iterator[None]:
         REQUEST.reset(token)
 
 
-def everybody(seen: "CreditQueries") -> None:
-    """Name no customer: what is due for any matters; see `Engine.writing_credits`."""
-    del seen
-
-
 @cache
 def _queries() -> "tuple[type[CreditQueries], type[ScheduleQueries]]":
     """Load the queries of credits, which most processes do without."""
@@ -124,11 +119,12 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
         return self.catalog.latest or self.definitions()
 
     @contextmanager
-    def writing(self, *, needs_events: bool = False) -> Iterator[Writing]:
-        """Open a database transaction to decide in and record; see `Log.writing`."""
-        request = REQUEST.get()
+    def writing(
+        self, *, needs_events: bool = False, only_lowers: bool = False
+    ) -> Iterator[Writing]:
+        """Open a database transaction to record facts in; see `Evaluator.writing`."""
         with self.evaluator.writing(
-            needs_events=needs_events, request=request
+            REQUEST.get(), needs_events=needs_events, only_lowers=only_lowers
         ) as writing:
             before = writing.head.facts_position
             yield writing
@@ -177,6 +173,7 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
         whose: "Whose",
         *,
         needs_events: bool = False,
+        only_lowers: bool = False,
     ) -> "Iterator[tuple[Writing, CreditQueries]]":
         """Open a database transaction to decide about credits in, as `writing` does.
 
@@ -187,10 +184,13 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
             whose: returns the customers, where that must be known; None is everybody
                 that has no test clock.
             needs_events: as of `writing`.
+            only_lowers: as of `writing`.
         """
         credit_queries, schedule_queries = _queries()
         while True:
-            with self.writing(needs_events=needs_events) as writing:
+            with self.writing(
+                needs_events=needs_events, only_lowers=only_lowers
+            ) as writing:
                 clocked = self.clocked(writing, writing.head)
                 seen = credit_queries(writing.connection, clocked=clocked)
                 due, at = schedule_queries(seen.connection), writing.head.facts_position

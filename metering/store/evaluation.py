@@ -105,14 +105,25 @@ class Evaluator:
 
     @contextmanager
     def writing(
-        self, *, needs_events: bool, request: Request | None
+        self, request: Request | None, *, needs_events: bool, only_lowers: bool
     ) -> Iterator[Writing]:
         """Open a database transaction to record facts in; see `Log.writing`.
 
         What unbilled usage leaves of credits is looked at before, so that no fact lifts
         it over a threshold to which it had fallen unseen; and where a fact may have
         lifted it, at once after.
+
+        Args:
+            request: on whose behalf it records.
+            needs_events: whether everything committed so far must be taken in before.
+            only_lowers: whether what it records can lift nothing, so nobody looks.
         """
+        if only_lowers:
+            with self._log.writing(
+                self._now, needs_events=needs_events, request=request
+            ) as writing:
+                yield writing
+            return
         is_looked_at, is_first, may_recover = (
             self._watched.has_burn_down_alerts,
             True,

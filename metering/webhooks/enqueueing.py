@@ -13,8 +13,9 @@ from ledger.entries import Head
 from ledger.facts.credits.holds import CreditHoldLapsed
 from ledger.records.outbox import Outbox, OutgoingEvent
 from metering.entitlements.noticing import record_entitlement_updates
-from metering.store.engine import Engine, everybody
+from metering.store.engine import Engine
 from metering.store.expiries import NEVER_LOOKED
+from metering.store.scheduled_credits import everybody
 from metering.stream.error_reports import make_reports
 from metering.test_clocks.advancing import finish_all
 from metering.test_clocks.time_facts import ended, lapsed
