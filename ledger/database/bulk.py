@@ -244,24 +244,28 @@ def add_at_positions(
     wanted = [amounts[each] for each in columns]
     # In the order of the rows, so that those of one page are changed together.
     places = sorted({at for each in wanted for at, amount in each.items() if amount})
-    added = [[each.get(at, 0) for at in places] for each in wanted]
     names = _names_of_added(columns)
     if len(places) == 1:
-        more = {name: value for name, [value] in zip(names, added, strict=True)}
-        _added_at_one(columns).run(connection, {"place": places[0], **more})
+        [place] = places
+        given = {"place": place}
+        for name, each in zip(names, wanted, strict=True):
+            given[name] = each.get(place, 0)
+        _added_at_one(columns).run(connection, given)
         return
+    added = [[each.get(at, 0) for at in places] for each in wanted]
     if connection.dialect.name == _POSTGRESQL:
         of_all = dict(zip(names, added, strict=True))
         _added_at(columns).run(connection, {"place": places, **of_all})
         return
     quoted = connection.dialect.identifier_preparer
-    place = quoted.format_table(columns[0].table)
+    table = quoted.format_table(columns[0].table)
     own_names = tuple(map(quoted.format_column, columns))
-    statement_of = partial(_addition, place, own_names)
+    statement_of = partial(_addition, table, own_names)
     _run_in_portions(connection, statement_of, [places, *added])
 
 
-def _names_of_added(columns: Sequence[Column[int]]) -> list[str]:
+@cache
+def _names_of_added(columns: tuple[Column[int], ...]) -> list[str]:
     """Return the names of the parameters that are added to columns."""
     return [f"more_{each.name}" for each in columns]
 

@@ -60,8 +60,7 @@ class HoldOutcome(NamedTuple):
     grant_ids: Mapping[int, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deciding:
+class Deciding(NamedTuple):
     """Where and when something is decided.
 
     Attributes:

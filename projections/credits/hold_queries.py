@@ -61,6 +61,18 @@ APPLIED_TO = DriverStatement(
         )
     )
 )
+# Of a hold that is to be made, neither is there, as a rule.
+IS_NAMED = DriverStatement(
+    union_all(
+        select(_hold.position).where(_hold.hold_id == bindparam("invoice")),
+        *(
+            select(credit_application.c.position).where(
+                credit_application.c.invoice == bindparam("invoice"), each
+            )
+            for each in (IS_HELD, IS_REINSTATED)
+        ),
+    )
+)
 # One search of an index each.
 _SINCE = (
     _HOLDS.where(IS_UNENDED, _IS_AHEAD),

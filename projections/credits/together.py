@@ -22,6 +22,7 @@ from ledger.facts.credits.holds import (
 from projections.credits.hold_queries import (
     APPLIED_TO,
     HOLD,
+    IS_NAMED,
     HoldQueries,
     OpenHolds,
 )
@@ -71,7 +72,12 @@ class HoldsTogether(HoldQueries):
             self._applied |= {each: each in applied for each in unknown}
 
     def _read_one_ahead(self, hold_id: str, invoice: str) -> None:
-        """Ask for both before the first answer is waited for."""
+        """Ask for both before the first answer is waited for, or in one statement."""
+        if hold_id == invoice:
+            named = IS_NAMED.run(self.connection, {"invoice": invoice}).fetchone()
+            if named is None:
+                self._by_id[hold_id], self._applied[invoice] = None, False
+                return
         asked = HOLD.run(self.connection, {"hold_id": hold_id})
         asked_too = APPLIED_TO.run(self.connection, {"invoice": invoice})
         row = asked.fetchone()
