@@ -23,6 +23,11 @@ class Settling:
     def settlement(self) -> str:
         return f"part_{self.number}" if self.number else ""
 
+    @property
+    def is_final(self) -> bool:
+        """Without a name of its own it must be."""
+        return self.final or not self.number
+
 
 class HoldsSideBySide(WalletsSideBySide):
     """A store and an oracle in which credits are held."""
@@ -107,7 +112,7 @@ class HoldsSideBySide(WalletsSideBySide):
                 name,
                 amount=amount if quantity is None else None,
                 quantity=quantity,
-                final=asked.final or not asked.number,
+                final=asked.is_final,
                 overage="draw" if asked.draw else "refuse",
                 settlement=asked.settlement or None,
             ),
@@ -115,7 +120,7 @@ class HoldsSideBySide(WalletsSideBySide):
                 name,
                 amount,
                 asked.settlement,
-                final=asked.final or not asked.number,
+                final=asked.is_final,
                 draw=asked.draw,
                 quantity=quantity,
             ),
@@ -130,7 +135,7 @@ class HoldsSideBySide(WalletsSideBySide):
                 "hold": f"job_{number}",
                 "amount": asked.amount,
                 "settlement": asked.settlement or None,
-                "final": asked.final or not asked.number,
+                "final": asked.is_final,
             }
             for number, asked in several
         ]
@@ -141,7 +146,7 @@ class HoldsSideBySide(WalletsSideBySide):
                     f"job_{number}",
                     asked.amount,
                     asked.settlement,
-                    final=asked.final or not asked.number,
+                    final=asked.is_final,
                     draw=False,
                 )
             )
