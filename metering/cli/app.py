@@ -61,6 +61,10 @@ COMMANDS = {
         "commands.subscriptions.test_clocks:group",
         "Let customers live by a time of their own, for rehearsals",
     ),
+    "corrections": (
+        "commands.corrections:group",
+        "Cancel and replace events; preview, apply, revert",
+    ),
     "statements": (
         "commands.statements.statements:group",
         "State what usage comes to; finalize, compare and run statements",
