@@ -13,6 +13,7 @@ DICTS: Final = "bulk ingest of dicts"
 BARE_TABLE: Final = "a bare table, as many writers"
 RECORDER_THREADS: Final = "a recorder, 100 threads"
 SPOOL: Final = "a recorder with a spool"
+UNAUDITED: Final = "a worker that audits nothing"
 
 NOW: Final = "everyday: a 30-day summary that ends now"
 EDGE: Final = "everyday: the same with an edge inside the hour"
@@ -21,6 +22,7 @@ SQL: Final = "everyday: sql over single creates"
 TASKS: Final = "everyday: 64 tasks create"
 RECORDER: Final = "everyday: a recorder"
 DURING_INGEST: Final = "everyday: creates while another process ingests"
+AUDITED: Final = "everyday: creates while a worker audits"
 START_IMPORT: Final = "everyday: import metering, processor time"
 START_EVENT: Final = "everyday: a process, one event, one summary, processor time"
 START_COMMAND: Final = "everyday: metering meters list, processor time"
@@ -98,6 +100,8 @@ def _everyday() -> Iterator[Target]:
     yield Target(RECORDER, 0.5, sentence, against=DICTS)
     sentence = "p99 is at most 100 ms"
     yield Target(DURING_INGEST, 0.1, sentence, figure="p99_seconds")
+    sentence = "Appends keep at least 0.9 of their rate while a worker audits"
+    yield Target(AUDITED, 0.9, sentence, against=UNAUDITED)
 
 
 EVERYDAY_TARGETS: Final = tuple(_everyday())

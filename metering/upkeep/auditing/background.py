@@ -133,7 +133,9 @@ class BackgroundAudit:
 
     def _work_until(self, end: float) -> None:
         assert self._pieces is not None, "a pass is under way"
-        while monotonic() < end and not self._stopping.is_set():
+        is_time_left = True
+        # A piece at least: what has not begun would not give its lease back.
+        while is_time_left:
             try:
                 next(self._pieces)
             except StopIteration:
@@ -141,6 +143,7 @@ class BackgroundAudit:
                 self._due_since = monotonic()
                 self._loop.succeeded()
                 return
+            is_time_left = monotonic() < end and not self._stopping.is_set()
 
     def _leave(self) -> None:
         pieces, self._pieces = self._pieces, None
