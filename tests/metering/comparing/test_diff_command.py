@@ -29,7 +29,7 @@ def test_differences_are_shown_and_counted(stores: tuple[Path, Path]) -> None:
     [row] = lines("diff", branch)
 
     assert shown.exit_code == 0
-    assert "Differing: 1 window of usage; of 1 customer" in shown.stdout
+    assert "Differing: 1 usage total; of 1 customer" in shown.stdout
     assert (row["customer"], row["subject"]) == ("cus_1", "tokens")
     assert (row["a"], row["b"], row["difference"]) == (3, 4, 1)
 

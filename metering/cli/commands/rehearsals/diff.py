@@ -22,7 +22,7 @@ from metering.cli.targets import StoreTarget
 from metering.reaggregation.requests import SumUsage
 
 _WORDS = {
-    "usage": "window of usage",
+    "usage": "usage total",
     "statement": "statement",
     "statement_line": "line",
     "alert": "alert",
