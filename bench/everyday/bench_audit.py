@@ -22,7 +22,7 @@ from bench.report.targets import PROJECT
 from metering.cli.demo.traffic import END
 
 STORED: Final = Parameter(smoke=2_000, full=200_000)
-CREATES: Final = Parameter(smoke=50, full=10_000)
+CREATES: Final = Parameter(smoke=50, full=5_000)
 ROUNDS: Final = Parameter(smoke=1, full=3)
 BACK_TO_BACK: Final = timedelta(microseconds=1)
 

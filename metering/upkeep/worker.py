@@ -174,7 +174,7 @@ class Worker:
         head = steps.tried(steps.looking, engine.log.head, None)
         if head is None:
             return
-        has_news = head.position != self._position
+        has_news, is_first = head.position != self._position, self._position < 0
         if has_news or now >= self._next_look or steps.are_due:
             # What fails holds up nothing else: each is done again from what is recorded.
             triggered = steps.tried(steps.alerts, engine.evaluator.evaluate, 0)
@@ -189,7 +189,8 @@ class Worker:
             self._report(0, 0, tally)
         if has_news:
             engine.sealing.appended()
-            if self._audit is not None:
+            # What a worker finds when it begins was recorded at any time.
+            if self._audit is not None and not is_first:
                 self._audit.noticed()
 
     def _report(

@@ -54,9 +54,10 @@ class BackgroundAudit:
         self._stopping = threading.Event()
         self._pieces: Generator[None] | None = None
         # So that a short life is none of auditing, where that is not asked for.
-        self._idle_seconds = min(_IDLE_SECONDS, every.total_seconds())
+        self._first_seconds = min(_IDLE_SECONDS, every.total_seconds())
         self._look_seconds = min(_SECONDS_BETWEEN_LOOKS, every.total_seconds())
-        self._news_at = self._due_since = monotonic()
+        self._due_since = monotonic()
+        self._news_at = self._due_since - _IDLE_SECONDS
         self._thread = threading.Thread(
             target=self._run, name="metering-audit", daemon=True
         )
@@ -77,12 +78,12 @@ class BackgroundAudit:
 
     @property
     def _is_idle(self) -> bool:
-        return monotonic() - self._news_at >= self._idle_seconds
+        return monotonic() - self._news_at >= _IDLE_SECONDS
 
     # In its thread.
 
     def _run(self) -> None:
-        rest = self._idle_seconds
+        rest = self._first_seconds
         try:
             while not self._stopping.wait(rest):
                 rest = self._look_seconds if self._loop.must_wait else self._step()

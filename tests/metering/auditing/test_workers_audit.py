@@ -34,25 +34,6 @@ def test_a_worker_audits_by_itself(connect: Connect) -> None:
     assert (made.status, made.entries_present) == ("passed", store.position)
 
 
-def test_a_worker_audits_a_store_that_is_never_idle(connect: Connect) -> None:
-    store = connect()
-    create_meter(store)
-    recorded = 0
-
-    def is_audited() -> bool:
-        nonlocal recorded
-        store.meter_events.ingest(batch(recorded, 1), backfill=True)
-        recorded += 1
-        return store.audit.status().ok is True
-
-    with store.worker(audit=AT_ONCE):
-        eventually(is_audited)
-
-    last = passes(store)
-    assert last is not None
-    assert last.entries == last.entries_present > 0
-
-
 def test_workers_tell_once_what_differs(connect: Connect, store_target: str) -> None:
     with connect() as store:
         grant(store, 1_000)
