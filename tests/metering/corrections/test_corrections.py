@@ -197,6 +197,34 @@ def test_an_alert_triggers_at_the_replacement_that_crosses(
     assert m.verify().problems == ()
 
 
+@pytest.mark.parametrize("window", [None, "day"])
+def test_an_alert_counts_what_counts_again(
+    m: metering.Metering, window: str | None
+) -> None:
+    """Evaluated with what follows, where events add up and where they replace each other."""
+    meter = create_meter(m, event_time_window=window)
+    m.alerts.create(
+        title="a",
+        alert_type="usage_threshold",
+        usage_threshold={"gte": 5, "meter": meter.id, "recurrence": "one_time"},
+    )
+    early = NOW - timedelta(days=2)
+    payload = {"stripe_customer_id": "cus_1", "value": "3"}
+    create_event(m, payload=payload, timestamp=early)
+    m.catch_up()
+    made = m.corrections.apply([EVENT], **WHY)
+    m.catch_up()
+    m.corrections.revert(made.id)
+
+    last = create_event(m, payload={**payload, "value": "2"})
+    m.catch_up()
+
+    [triggered] = m.alerts.triggered()
+    assert triggered.value == 5
+    assert triggered.event_position == last.position
+    assert m.verify().problems == ()
+
+
 def test_wrong_corrections_are_refused(m: metering.Metering) -> None:
     """Whole, with the change or the row that is wrong."""
     create_meter(m)
