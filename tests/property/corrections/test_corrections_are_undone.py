@@ -20,6 +20,11 @@ from tests.segment_places import places_of
 NAMES = ("tokens", "calls", "seats", "users")
 CUSTOMERS = ("cus_1", "cus_2")
 EXTREMES = st.sampled_from(["max", "count"])
+# Of its own, as the first and the last event may be cancelled ones.
+SPAN: Any = {
+    "start_time": NOW - timedelta(days=9),
+    "end_time": NOW + timedelta(days=1),
+}
 WHY: Any = {"reason": "wrong", "author": "Ada"}
 
 
@@ -253,7 +258,7 @@ def answers(m: metering.Metering) -> Any:
     """Of all windows; those of totals are those of the events."""
     found = []
     for window in ("hour", "day", None):
-        asked: Any = {"window": window}
+        asked: Any = {"window": window, **SPAN}
         usage = m.usage(**asked)
         assert usage.equals(m.reaggregate(**asked)), window
         found.append(usage.to_pylist())
