@@ -5,8 +5,6 @@ So what is shown is what applying it does, by the same code, and the store hears
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
 import pyarrow as pa
@@ -101,12 +99,11 @@ def preview(
     timezone: str,
 ) -> Impact:
     """Return what a correction would change; see `Corrections.preview`."""
-    with tempfile.TemporaryDirectory(prefix="metering-preview-") as directory:
-        branch = store.branch(str(Path(directory) / "branch"))
-        try:
-            return _impact(branch, changes, window, timezone)
-        finally:
-            branch.close()
+    branch = store.branch(":memory:")
+    try:
+        return _impact(branch, changes, window, timezone)
+    finally:
+        branch.close()
 
 
 def _impact(

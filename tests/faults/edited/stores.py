@@ -59,6 +59,7 @@ def make(target: str, receiver: Receiver) -> None:
         cancel_event(store, "event-9")
         store.meter_events.ingest(batch(40, 5))
         create_event(store, "calls", identifier="call-2")
+        _correct(store)
         store.catch_up()
         _refuse(store)
     with opened(target, NOW + timedelta(hours=1)) as store:
@@ -89,6 +90,8 @@ def _configure(store: metering.Metering, receiver: Receiver) -> None:
     store.alerts.deactivate(alert.id)
     store.alerts.activate(alert.id)
     watch(store, 900)
+    for lte in (900, 5_000):
+        watch(store, lte, include_unbilled_usage=True)
     watch(store, 10_000, currency="eur")
     price = create_price(
         store, tiers=TIERS, recurring=metered(tokens.id), lookup_key="tokens"
@@ -228,6 +231,17 @@ def _share(store: metering.Metering) -> None:
     store.credit_pools.archive("crew")
 
 
+def _correct(store: metering.Metering) -> None:
+    """Replace an event, and cancel another one for a while."""
+    tokens: Any = {"event_name": "tokens"}
+    replaced = {**tokens, "identifiers": ["event-11"], "replace": {"value": "3"}}
+    cancelled = {**tokens, "identifiers": ["event-12"]}
+    done: Any = {"reason": "a test", "author": "Ada"}
+    store.corrections.apply([{"type": "replace", **replaced}], **done)
+    undone = store.corrections.apply([{"type": "cancel", **cancelled}], **done)
+    store.corrections.revert(undone.id, **done)
+
+
 def _refuse(store: metering.Metering) -> None:
     store.internals.add_refused(
         [
@@ -291,6 +305,7 @@ ANSWERS: dict[str, Command] = {
         for customer in ("cus_1", "cus_2")
         for each in store.entitlements.active_entitlements.list(customer)
     ],
+    "corrections": lambda store: list(store.corrections.list()),
     "limits": lambda store: list(store.spend_limits.list()),
     "reports": lambda store: list(store.reports.list()),
     "products": lambda store: list(store.products.list()),

@@ -30,6 +30,9 @@ UNSEEN: Mapping[str, Mapping[str, str]] = {
         "* audit_id started_at ended_at holder claimed_until reached position with_files"
         " findings",
     ),
+    "burn_down_checkpoint": _because(
+        "when everybody was last looked at is in no entry", "recorded_at"
+    ),
     "log_upgrade": _because(
         "no entry says when a store was brought up", "* format_version position"
     ),

@@ -258,6 +258,7 @@ def test_what_the_document_requires_is_enough_for_a_route(
 ) -> None:
     # What is needed because of what else is given, only the library knows.
     statements = "POST /metering/v1/statements"
+    corrections = "POST /metering/v1/corrections"
     assert malformed(server, document, is_whole=False) == {
         f"{asked}": ("parameter_missing", param)
         for asked, param in (
@@ -265,6 +266,10 @@ def test_what_the_document_requires_is_enough_for_a_route(
             (f"{statements} {JSON}", "customer"),
             (f"{statements}/preview {FORM}", "customer"),
             (f"{statements}/preview {JSON}", "customer"),
+            (f"{corrections} {FORM}", "changes[0][event_name]"),
+            (f"{corrections} {JSON}", "changes[0][event_name]"),
+            (f"{corrections}/preview {FORM}", "changes[0][event_name]"),
+            (f"{corrections}/preview {JSON}", "changes[0][event_name]"),
             (f"POST /metering/v1/credit_holds {FORM}", "amount"),
             (f"POST /metering/v1/credit_holds {JSON}", "amount"),
             (f"POST /v1/billing/alerts {FORM}", "usage_threshold"),
