@@ -27,7 +27,7 @@ from tests.postgresql_server import fresh_database
 @pytest.fixture(
     params=[
         "sqlite",
-        pytest.param("postgresql", marks=[pytest.mark.postgresql, pytest.mark.dialect]),
+        pytest.param("postgresql", marks=[pytest.mark.postgresql]),
     ]
 )
 def old(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OldStore]:

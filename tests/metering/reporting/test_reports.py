@@ -99,7 +99,6 @@ def test_reports_add_up_to_what_the_library_says(connect: Connect) -> None:
     assert store.verify().problems == ()
 
 
-@pytest.mark.dialect
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_a_report_counts_what_was_there_when_it_was_asked_for(
     store_target: str, form: str, monkeypatch: pytest.MonkeyPatch

@@ -285,7 +285,6 @@ def test_a_long_billing_run_draws_what_the_oracle_draws(seed: int) -> None:
         assert bulk.balances() == single.balances()
 
 
-@pytest.mark.dialect
 def test_a_history_of_every_outcome_agrees_with_the_oracle(
     store_targets: StoreTargets,
 ) -> None:
