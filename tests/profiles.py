@@ -64,7 +64,7 @@ _PROFILES = {
     "rest": Profile(
         selects=f"not {_ON_SQLITE} and not installs or sweep",
         examples=8,
-        stride=1,
+        stride=3,
         share=50,
     ),
     "counted": Profile(
@@ -80,15 +80,15 @@ _BUDGET = Fraction(os.environ.get("METERING_TEST_BUDGET", "1"))
 
 
 def steps() -> Iterator[int]:
-    """The steps of a sweep, from the first on: every one, or every tenth or so.
+    """The steps of a sweep, from the first on: every one, or one in so many.
 
-    Which tenth is a matter of METERING_TEST_TURN, so ten turns take every step.
+    Which of them is a matter of METERING_TEST_TURN, so as many turns take every step.
     """
     return count(1 + _TURN % PROFILE.stride, PROFILE.stride)
 
 
 def taken(names: Iterable[T]) -> list[T]:
-    """Those of some histories that are lived through: all of them, or every tenth."""
+    """Those of some histories that are lived through: all of them, or one in so many."""
     return [*names][_TURN % PROFILE.stride :: PROFILE.stride]
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from ledger.database.connections import DriverStatement
+from ledger.errors import StoreDamagedError
 from projections.kernels.test_clocks import FrozenTime
 
 _NO_POSITION = -1
@@ -151,7 +152,10 @@ class ClockedCatalog:
         known = self._known
         if known.facts_position == facts_position:
             return known.clocked
-        changed = int(_LAST_CHANGE.run(connection, {}).fetchone()[0])
+        [changed] = _LAST_CHANGE.run(connection, {}).fetchone()
+        if not isinstance(changed, int):
+            reason = f"{changed!r} is no position"
+            raise StoreDamagedError("table test_clock, column changed", reason)
         clocked = known.clocked
         if changed != known.changed:
             from projections.test_clocks.queries import read_clocked

@@ -28,17 +28,9 @@ _LIVING = select(test_clock.c.test_clock_id).where(test_clock.c.is_deleted == 0)
 _ADVANCING = _LIVING.where(test_clock.c.status == ClockStatus.ADVANCING.value).order_by(
     test_clock.c.position
 )
-_CLOCKED = (
-    select(
-        clocked_customer.c.customer,
-        clocked_customer.c.position,
-        test_clock.c.test_clock_id,
-        test_clock.c.frozen_time,
-        test_clock.c.status,
-        test_clock.c.is_deleted,
-    )
-    .join(test_clock, test_clock.c.test_clock_id == clocked_customer.c.test_clock_id)
-    .order_by(clocked_customer.c.position)
+_CLOCKED = select(clocked_customer).order_by(clocked_customer.c.position)
+_WITH_CUSTOMERS = _CLOCKS.where(
+    test_clock.c.test_clock_id.in_(select(clocked_customer.c.test_clock_id))
 )
 _COUNT = select(func.count()).where(
     clocked_customer.c.test_clock_id == bindparam("test_clock_id")
@@ -52,19 +44,23 @@ _TIMES = (
 
 def read_clocked(connection: Connection) -> dict[str, FrozenTime]:
     """Return what the clocks of customers show and showed, by customer."""
-    seen, times = ClockQueries(connection), dict[str, ClockTimes]()
+    clocks = [CLOCKS.read(row) for row in connection.execute(_WITH_CUSTOMERS)]
+    seen = ClockQueries(connection)
+    shown = {
+        each.test_clock_id: (each, seen.times(each.test_clock_id)) for each in clocks
+    }
     found: dict[str, FrozenTime] = {}
     for row in connection.execute(_CLOCKED):
-        clock = row.test_clock_id
-        if clock not in times:
-            times[clock] = seen.times(clock)
+        if row.test_clock_id not in shown:
+            continue
+        clock, times = shown[row.test_clock_id]
         found[row.customer] = FrozenTime(
-            test_clock_id=clock,
-            instant=row.frozen_time,
-            is_advancing=row.status == ClockStatus.ADVANCING.value,
-            is_deleted=bool(row.is_deleted),
+            test_clock_id=clock.test_clock_id,
+            instant=clock.frozen_time,
+            is_advancing=clock.status is ClockStatus.ADVANCING,
+            is_deleted=clock.is_deleted,
             attached=row.position,
-            times=times[clock],
+            times=times,
         )
     return found
 
